@@ -23,7 +23,7 @@ def _one_segment(value: str) -> str:
     # is refused here once instead of escaped in every place.
     if _NOT_ONE_SEGMENT.search(value):
         raise ValueError(
-            "an id may hold no space, control character, '/', '\\', '?' or '#', nor be '.' or '..'"
+            "an id holds no space, control character, /, \\, ? or #, and is not . or .."
         )
     return value
 
