@@ -27,3 +27,13 @@ setup: $(VENV)/.ready ## install everything into .venv and node_modules
 lock: ## compile the .in files into locks with hashes
 	for f in runtime/requirements requirements requirements-dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $$f.in -o $$f.txt || exit 1; done
+
+.PHONY: test
+test: setup ## every test, in under ten minutes on two cores
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+.PHONY: lint
+lint: setup ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy

@@ -22,9 +22,7 @@ def _one_segment(value: str) -> str:
     # Job and file ids become parts of URLs, S3 keys and ledger keys: what could leave its own segment
     # is refused here once instead of escaped in every place.
     if _NOT_ONE_SEGMENT.search(value):
-        raise ValueError(
-            "an id holds no space, control character, /, \\, ? or #, and is not . or .."
-        )
+        raise ValueError("an id holds no space, control character, /, \\, ? or #, and is not . or ..")
     return value
 
 
