@@ -37,3 +37,7 @@ lint: setup ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+.PHONY: synth
+synth: setup ## synthesize every environment into cdk.out: no credentials, no Docker
+	cdk synth --quiet

@@ -1,0 +1,28 @@
+"""A log group that forgets: logs are for finding faults, and what has to last is in the ledger and in S3."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+_RETENTION = {
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    60: logs.RetentionDays.TWO_MONTHS,
+    90: logs.RetentionDays.THREE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
+class ExpiringLogs(Construct):
+    """Builds:
+
+    - a log group with retention in days, removed with its stack.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, retention_days: int) -> None:
+        super().__init__(scope, id_)
+        self.group = logs.LogGroup(
+            self, "Group", retention=_RETENTION[retention_days], removal_policy=cdk.RemovalPolicy.DESTROY
+        )

@@ -1,0 +1,200 @@
+"""A Fargate service that takes its work from a queue."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.constructs.backlog_scaling import BacklogScaling
+from stacks.constructs.expiring_logs import ExpiringLogs
+from stacks.constructs.queue_with_dlq import QueueWithDlq
+from stacks.network import NetworkStack
+from stacks.values import Environment, Service
+
+RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
+SCRATCH = "/scratch"
+# The most that Fargate allows. Spot gives the same two minutes.
+STOP_TIMEOUT = cdk.Duration.seconds(120)
+# What the image's own user is (runtime/Dockerfile).
+_USER = "10001:10001"
+
+
+class QueueService(Construct):
+    """Builds:
+
+    - the task definition: one read-only, unprivileged container with a health check and two minutes to stop;
+    - its log group, and a security group without inbound rules;
+    - the service: rolling deployments with rollback, on the environment's mix of on-demand and Spot;
+    - an alarm that rolls a deployment back when it sends work to the dead-letter queue;
+    - scaling by backlog and CPU.
+
+    The task role starts empty but for scale-in protection of the service's own tasks; `allow` adds to it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: Environment,
+        values: Service,
+        network: NetworkStack,
+        module: str,
+        work: QueueWithDlq,
+        settings: Mapping[str, str],
+        scratch: bool = False,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._environment = environment
+        self._values = values
+        self._network = network
+        self.logs = ExpiringLogs(self, "Logs", retention_days=environment.log_retention_days)
+        self.task_definition = self._task_definition()
+        self.container = self._container(module=module, settings=settings, scratch=scratch)
+        self.service = self._service()
+        self._roll_back_when_parking(work.dead_letter_queue)
+        self.scaling = BacklogScaling(
+            self, "Scaling", service=self.service, queues=[work.queue], values=values
+        )
+        self.allow(
+            ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
+            [
+                cdk.Stack.of(self).format_arn(
+                    service="ecs", resource="task", resource_name=f"{network.cluster.cluster_name}/*"
+                )
+            ],
+        )
+
+    def allow(
+        self, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None
+    ) -> None:
+        """Let the tasks do these actions on these resources (ARNs), and nothing beside."""
+        self.task_definition.add_to_task_role_policy(
+            iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
+        )
+
+    def _task_definition(self) -> ecs.FargateTaskDefinition:
+        arm = self._environment.architecture == "arm64"
+        return ecs.FargateTaskDefinition(
+            self,
+            "Task",
+            cpu=self._values.cpu,
+            memory_limit_mib=self._values.task_memory_mib,
+            ephemeral_storage_gib=self._values.ephemeral_storage_gib,
+            runtime_platform=ecs.RuntimePlatform(
+                cpu_architecture=ecs.CpuArchitecture.ARM64 if arm else ecs.CpuArchitecture.X86_64,
+                operating_system_family=ecs.OperatingSystemFamily.LINUX,
+            ),
+        )
+
+    def _container(
+        self, *, module: str, settings: Mapping[str, str], scratch: bool
+    ) -> ecs.ContainerDefinition:
+        arm = self._environment.architecture == "arm64"
+        linux = ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
+        linux.drop_capabilities(ecs.Capability.ALL)
+        container = self.task_definition.add_container(
+            "app",
+            image=ecs.ContainerImage.from_asset(
+                str(RUNTIME),
+                platform=ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64,
+            ),
+            command=["python", "-m", module],
+            environment=dict(settings),
+            health_check=ecs.HealthCheck(
+                command=["CMD", "python", "-m", "runtime.shared.healthcheck"],
+                interval=cdk.Duration.seconds(30),
+                timeout=cdk.Duration.seconds(10),
+                retries=3,
+                start_period=cdk.Duration.seconds(60),
+            ),
+            linux_parameters=linux,
+            logging=ecs.LogDrivers.aws_logs(stream_prefix="app", log_group=self.logs.group),
+            memory_limit_mib=self._values.container_memory_mib,
+            readonly_root_filesystem=True,
+            stop_timeout=STOP_TIMEOUT,
+            user=_USER,
+        )
+        if scratch:
+            self.task_definition.add_volume(name="scratch")
+            container.add_mount_points(
+                ecs.MountPoint(container_path=SCRATCH, source_volume="scratch", read_only=False)
+            )
+        return container
+
+    def _service(self) -> ecs.FargateService:
+        values = self._values
+        group = ec2.SecurityGroup(
+            self,
+            "Group",
+            vpc=self._network.vpc,
+            description="Tasks: HTTPS out, nothing in",
+            allow_all_outbound=False,
+        )
+        group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "Export API and AWS")
+        strategies = [
+            ecs.CapacityProviderStrategy(
+                capacity_provider="FARGATE", base=values.on_demand_base, weight=values.on_demand_weight
+            )
+        ]
+        if values.spot_weight:
+            strategies.append(
+                ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=values.spot_weight)
+            )
+        service = ecs.FargateService(
+            self,
+            "Service",
+            assign_public_ip=self._network.assign_public_ip,
+            # Rebalancing would stop busy tasks to even out zones that Fargate already spreads over.
+            availability_zone_rebalancing=ecs.AvailabilityZoneRebalancing.DISABLED,
+            capacity_provider_strategies=strategies,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
+            cluster=self._network.cluster,
+            desired_count=values.min_tasks,
+            max_healthy_percent=200,
+            min_healthy_percent=100,
+            propagate_tags=ecs.PropagatedTagSource.SERVICE,
+            security_groups=[group],
+            task_definition=self.task_definition,
+            vpc_subnets=self._network.task_subnets,
+        )
+        # A busy task drains for hours behind scale-in protection. The deployment is judged on the new tasks'
+        # health and the old ones go when they are done.
+        resource = service.node.default_child
+        assert isinstance(resource, ecs.CfnService)
+        resource.add_property_override(
+            "DeploymentConfiguration.EarlySuccessCriteria",
+            {"Enable": True, "HealthyPercent": 100, "SourceServiceRevisionCleanup": "DEFERRED"},
+        )
+        return service
+
+    def _roll_back_when_parking(self, dead_letter_queue: sqs.IQueue) -> None:
+        """A version that parks what the last one processed is bad, however healthy its tasks are."""
+        depth = dead_letter_queue.metric_approximate_number_of_messages_visible(
+            period=cdk.Duration.minutes(1), statistic="Maximum"
+        )
+        alarm = cloudwatch.Alarm(
+            self,
+            "ParkingAlarm",
+            alarm_description="The dead-letter queue grows: rolls back a deployment that is under way",
+            metric=cloudwatch.MathExpression(
+                expression="SUM([IF(DIFF(depth)>0,DIFF(depth),0)])",
+                using_metrics={"depth": depth},
+                period=cdk.Duration.minutes(1),
+            ),
+            threshold=10,
+            evaluation_periods=3,
+            datapoints_to_alarm=2,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        self.service.enable_deployment_alarms(
+            [alarm.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
+        )

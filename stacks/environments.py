@@ -1,0 +1,98 @@
+"""dev, staging and prod, as values. A new environment is one more entry here (docs/environments.md)."""
+
+from stacks.values import Alarms, Environment, ExportApi, Load, Network, Service, Storage
+
+DEV = Environment(
+    name="dev",
+    account="123456789012",
+    region="eu-west-1",
+    availability_zones=("eu-west-1a", "eu-west-1b"),
+    log_retention_days=14,
+    network=Network(egress="public-ip"),
+    storage=Storage(protected=False),
+    load=Load(
+        export_jobs_per_day=1_000,
+        archives_per_export_job=3,
+        mean_archive_minutes=5,
+        longest_archive_hours=4,
+        longest_outage_hours=72,
+    ),
+    export_api=ExportApi(base_url="https://export-api.dev.example.com"),
+    orchestrator=Service(
+        cpu=512,
+        task_memory_mib=1024,
+        container_memory_mib=512,
+        slots=8,
+        min_tasks=2,
+        max_tasks=4,
+        backlog_per_task=16,
+    ),
+    worker=Service(
+        cpu=2048,
+        task_memory_mib=4096,
+        container_memory_mib=3840,
+        slots=32,
+        min_tasks=1,
+        max_tasks=4,
+        backlog_per_task=32,
+        spot_weight=4,
+        ephemeral_storage_gib=50,
+    ),
+    alarms=Alarms(oldest_message_hours=12, queue_wait_hours=12),
+)
+
+# Prod's rehearsal at a tenth of its load. Egress goes through NAT here so that the mode stays in working
+# order for the day the vendor asks for fixed source addresses; at this volume the charge is small.
+STAGING = Environment(
+    name="staging",
+    account="111122223333",
+    region="eu-west-1",
+    availability_zones=("eu-west-1a", "eu-west-1b"),
+    network=Network(
+        egress="nat",
+        nat_gateways=1,
+        interface_endpoints=("ecr.api", "ecr.dkr", "logs", "secretsmanager", "sqs"),
+    ),
+    storage=Storage(protected=True, customer_managed_key=True),
+    load=Load(
+        export_jobs_per_day=10_000,
+        archives_per_export_job=3,
+        mean_archive_minutes=5,
+        longest_archive_hours=8,
+        longest_outage_hours=72,
+    ),
+    export_api=ExportApi(base_url="https://export-api.staging.example.com"),
+    orchestrator=DEV.orchestrator,
+    worker=DEV.worker.model_copy(update={"min_tasks": 2, "max_tasks": 20, "on_demand_base": 1}),
+    alarms=Alarms(email="export-processing-staging@example.com", oldest_message_hours=6, queue_wait_hours=6),
+)
+
+# 100,000 exports a day with peaks of five times the average. Public addresses, because at 50 TB a day NAT
+# would cost more than all the compute; no inbound rule leads to them. ARM64 costs a fifth less.
+PROD = Environment(
+    name="prod",
+    account="444455556666",
+    region="eu-west-1",
+    availability_zones=("eu-west-1a", "eu-west-1b", "eu-west-1c"),
+    production=True,
+    architecture="arm64",
+    log_retention_days=90,
+    ledger_retention_days=90,
+    network=Network(egress="public-ip", interface_endpoints=("secretsmanager", "sqs")),
+    storage=Storage(protected=True, customer_managed_key=True, infrequent_access_after_days=90),
+    load=Load(
+        export_jobs_per_day=100_000,
+        archives_per_export_job=3,
+        mean_archive_minutes=5,
+        longest_archive_hours=8,
+        longest_outage_hours=72,
+    ),
+    export_api=ExportApi(base_url="https://export-api.example.com"),
+    orchestrator=DEV.orchestrator.model_copy(update={"min_tasks": 3, "max_tasks": 20}),
+    worker=DEV.worker.model_copy(
+        update={"min_tasks": 6, "max_tasks": 200, "on_demand_base": 6, "ephemeral_storage_gib": 100}
+    ),
+    alarms=Alarms(email="export-processing@example.com", oldest_message_hours=4, queue_wait_hours=4),
+)
+
+ENVIRONMENTS = (DEV, STAGING, PROD)

@@ -1,0 +1,39 @@
+"""The two queues that work travels on, and where it waits when it cannot be done."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from stacks.constructs.queue_with_dlq import QueueWithDlq
+from stacks.values import Environment
+
+
+class MessagingStack(cdk.Stack):
+    """Builds:
+
+    - `export-jobs` and its DLQ: export events, read by the orchestrator;
+    - `download-tasks` and its DLQ: one archive each, written by the orchestrator, read by the worker.
+
+    Stateful: messages are work that nobody else remembers.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
+        super().__init__(scope, id_, termination_protection=environment.storage.protected, **kwargs)
+        messaging = environment.messaging
+        removal_policy = (
+            cdk.RemovalPolicy.RETAIN if environment.storage.protected else cdk.RemovalPolicy.DESTROY
+        )
+        self.export_jobs, self.download_tasks = (
+            QueueWithDlq(
+                self,
+                name,
+                visibility_timeout=cdk.Duration.seconds(messaging.visibility_timeout_s),
+                max_receive_count=messaging.max_receive_count,
+                removal_policy=removal_policy,
+            )
+            for name in ("export-jobs", "download-tasks")
+        )
+        for label, pair in (("ExportJobs", self.export_jobs), ("DownloadTasks", self.download_tasks)):
+            cdk.CfnOutput(self, f"{label}QueueUrl", value=pair.queue.queue_url)
+            cdk.CfnOutput(self, f"{label}DlqUrl", value=pair.dead_letter_queue.queue_url)

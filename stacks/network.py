@@ -1,0 +1,103 @@
+"""Where the tasks run: the network, its private ways to AWS, and the cluster."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecs as ecs
+from constructs import Construct
+
+from stacks.constructs.expiring_logs import ExpiringLogs
+from stacks.values import Environment
+
+
+class NetworkStack(cdk.Stack):
+    """Builds:
+
+    - a VPC over two or three zones (or takes one that exists), with flow logs;
+    - gateway endpoints for S3 and DynamoDB, so that bulk bytes pass no charged hop;
+    - the interface endpoints that the environment asks for;
+    - the ECS cluster that both services run in, with both Fargate capacity providers.
+
+    `task_subnets` and `assign_public_ip` are how a service follows the environment's choice of egress.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self._environment = environment
+        public = environment.network.egress == "public-ip"
+        self.assign_public_ip = public
+        self.task_subnets = ec2.SubnetSelection(
+            subnet_type=ec2.SubnetType.PUBLIC if public else ec2.SubnetType.PRIVATE_WITH_EGRESS
+        )
+        self.vpc = self._existing_vpc() if environment.network.existing_vpc else self._vpc()
+        self.cluster = ecs.Cluster(
+            self,
+            "Cluster",
+            vpc=self.vpc,
+            # RunningTaskCount, which scaling divides by, is a Container Insights metric.
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
+            enable_fargate_capacity_providers=True,
+        )
+        cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)
+
+    def _existing_vpc(self) -> ec2.IVpc:
+        existing = self._environment.network.existing_vpc
+        assert existing is not None
+        subnets, tables = list(existing.subnet_ids), list(existing.route_table_ids)
+        public = self.assign_public_ip
+        return ec2.Vpc.from_vpc_attributes(
+            self,
+            "Vpc",
+            vpc_id=existing.vpc_id,
+            availability_zones=list(self._environment.availability_zones),
+            public_subnet_ids=subnets if public else None,
+            public_subnet_route_table_ids=tables if public else None,
+            private_subnet_ids=None if public else subnets,
+            private_subnet_route_table_ids=None if public else tables,
+        )
+
+    def _vpc(self) -> ec2.Vpc:
+        network = self._environment.network
+        subnets = [
+            ec2.SubnetConfiguration(
+                name="public",
+                subnet_type=ec2.SubnetType.PUBLIC,
+                cidr_mask=22 if self.assign_public_ip else 26,
+                # A task asks for its address itself; nothing else should get one by being there.
+                map_public_ip_on_launch=False,
+            )
+        ]
+        if not self.assign_public_ip:
+            subnets.append(
+                ec2.SubnetConfiguration(
+                    name="tasks", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=22
+                )
+            )
+        vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            availability_zones=list(self._environment.availability_zones),
+            ip_addresses=ec2.IpAddresses.cidr(network.cidr),
+            nat_gateways=network.nat_gateways,
+            restrict_default_security_group=False,
+            subnet_configuration=subnets,
+        )
+        for name, service in (
+            ("S3", ec2.GatewayVpcEndpointAwsService.S3),
+            ("DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+        ):
+            vpc.add_gateway_endpoint(name, service=service)
+        for endpoint in network.interface_endpoints:
+            vpc.add_interface_endpoint(
+                endpoint,
+                service=ec2.InterfaceVpcEndpointAwsService(endpoint),
+                subnets=self.task_subnets,
+            )
+        vpc.add_flow_log(
+            "FlowLog",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(
+                ExpiringLogs(self, "FlowLogs", retention_days=self._environment.log_retention_days).group
+            ),
+        )
+        return vpc

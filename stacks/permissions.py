@@ -1,0 +1,81 @@
+"""What a task role may do, one function per thing the runtime does.
+
+Actions are spelled out rather than granted by the CDK's `grant_*` methods, which are broader than what the
+runtime calls. `tests/stacks/test_permissions.py` compares them in both directions with the calls recorded
+while the end-to-end tests ran.
+"""
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_sqs as sqs
+
+from stacks.constructs.queue_service import QueueService
+from stacks.constructs.queue_with_dlq import QueueWithDlq
+from stacks.storage import StorageStack
+
+OBJECT_PREFIX = "exports/"
+MANIFEST_PREFIX = "manifests/"
+
+
+def work_through(service: QueueService, work: QueueWithDlq) -> None:
+    """Receive, keep and delete messages; send fresh copies on hand-over; park what can never succeed."""
+    service.allow(
+        ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:SendMessage"],
+        [work.queue.queue_arn],
+    )
+    send(service, work.dead_letter_queue)
+
+
+def send(service: QueueService, queue: sqs.IQueue) -> None:
+    """Put messages on a queue that somebody else reads."""
+    service.allow(["sqs:SendMessage"], [queue.queue_arn])
+
+
+def ledger(service: QueueService, table: dynamodb.ITable) -> None:
+    """Claim, renew and finish units of work: conditional writes, transactions, and the query by job."""
+    service.allow(
+        [
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:Query",
+        ],
+        [table.table_arn],
+    )
+
+
+def read_metadata(service: QueueService, table: dynamodb.ITable) -> None:
+    """Look up what should be in an archive; the table is others' and is never written."""
+    service.allow(["dynamodb:BatchGetItem", "dynamodb:GetItem"], [table.table_arn])
+
+
+def write_objects(service: QueueService, storage: StorageStack) -> None:
+    """Write and check objects under the two prefixes; nothing there can be deleted."""
+    bucket = storage.bucket
+    service.allow(
+        ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+        [bucket.arn_for_objects(f"{prefix}*") for prefix in (OBJECT_PREFIX, MANIFEST_PREFIX)],
+    )
+    # Without the right to list, S3 answers 403 instead of 404 for an object that is not there yet.
+    service.allow(
+        ["s3:ListBucket"],
+        [bucket.bucket_arn],
+        {"StringLike": {"s3:prefix": [f"{OBJECT_PREFIX}*", f"{MANIFEST_PREFIX}*"]}},
+    )
+    if storage.key is not None:
+        # Decrypt beside GenerateDataKey: completing a multipart upload reads the parts back.
+        service.allow(["kms:GenerateDataKey", "kms:Decrypt"], [storage.key.key_arn])
+
+
+def read_api_secret(service: QueueService, storage: StorageStack) -> None:
+    """Read the Export API's credentials, again after each rotation."""
+    service.allow(["secretsmanager:GetSecretValue"], [storage.api_secret.secret_arn])
+    if storage.key is not None:
+        service.allow(["kms:Decrypt"], [storage.key.key_arn])
+
+
+def publish_events(service: QueueService) -> None:
+    """Say that a job is done, has failed, or that a task was parked."""
+    bus = cdk.Stack.of(service).format_arn(service="events", resource="event-bus", resource_name="default")
+    service.allow(["events:PutEvents"], [bus])

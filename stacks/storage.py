@@ -1,0 +1,125 @@
+"""Everything that must outlive a deployment: the files, the ledger, the metadata, the credentials."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from stacks.constructs.durable_table import DurableTable
+from stacks.values import Environment
+
+
+class StorageStack(cdk.Stack):
+    """Builds:
+
+    - the bucket that holds the extracted files and the manifests;
+    - the ledger table: one item per job and per task, expiring after retention;
+    - the metadata table, unless the environment names one that its owners keep;
+    - the secret with the Export API's credentials, whose value operators fill in;
+    - an encryption key for all of these, when the environment asks for its own.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
+        super().__init__(scope, id_, termination_protection=environment.storage.protected, **kwargs)
+        self._values = environment.storage
+        self.key = self._encryption_key()
+        self.bucket = self._bucket()
+        self.ledger = DurableTable(
+            self,
+            "Ledger",
+            partition_key="export_job_id",
+            sort_key="item",
+            time_to_live="expires_at",
+            protected=self._values.protected,
+            key=self.key,
+        ).table
+        self.metadata = self._metadata_table()
+        self.api_secret = secretsmanager.Secret(
+            self,
+            "ExportApiSecret",
+            description="Credentials for the Export API; the value is filled in by operators",
+            encryption_key=self.key,
+            removal_policy=self._removal_policy,
+        )
+        cdk.CfnOutput(self, "BucketName", value=self.bucket.bucket_name)
+        cdk.CfnOutput(self, "LedgerTableName", value=self.ledger.table_name)
+        cdk.CfnOutput(self, "MetadataTableName", value=self.metadata.table_name)
+        cdk.CfnOutput(self, "ExportApiSecretArn", value=self.api_secret.secret_arn)
+
+    @property
+    def _removal_policy(self) -> cdk.RemovalPolicy:
+        return cdk.RemovalPolicy.RETAIN if self._values.protected else cdk.RemovalPolicy.DESTROY
+
+    def _encryption_key(self) -> kms.IKey | None:
+        if self._values.existing_key_arn is not None:
+            return kms.Key.from_key_arn(self, "Key", self._values.existing_key_arn)
+        if not self._values.customer_managed_key:
+            return None
+        return kms.Key(
+            self,
+            "Key",
+            description="Export processing: files, tables and credentials",
+            enable_key_rotation=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+
+    def _bucket(self) -> s3.Bucket:
+        values = self._values
+        tiering = values.infrequent_access_after_days
+        return s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            bucket_key_enabled=True if self.key else None,
+            encryption=s3.BucketEncryption.KMS if self.key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=self.key,
+            enforce_ssl=True,
+            event_bridge_enabled=True,
+            minimum_tls_version=1.2,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            removal_policy=self._removal_policy,
+            versioned=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="abandoned-uploads",
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(values.aborted_uploads_days),
+                ),
+                s3.LifecycleRule(
+                    id="replaced-versions",
+                    noncurrent_version_expiration=cdk.Duration.days(values.noncurrent_versions_days),
+                    expired_object_delete_marker=True,
+                ),
+                *(
+                    [
+                        s3.LifecycleRule(
+                            id="infrequent-access",
+                            prefix="exports/",
+                            transitions=[
+                                s3.Transition(
+                                    storage_class=s3.StorageClass.INFREQUENT_ACCESS,
+                                    transition_after=cdk.Duration.days(tiering),
+                                )
+                            ],
+                        )
+                    ]
+                    if tiering is not None
+                    else []
+                ),
+            ],
+        )
+
+    def _metadata_table(self) -> dynamodb.ITable:
+        if self._values.existing_metadata_table is not None:
+            return dynamodb.Table.from_table_name(self, "Metadata", self._values.existing_metadata_table)
+        return DurableTable(
+            self,
+            "Metadata",
+            partition_key="export_job_id",
+            sort_key="file_path",
+            protected=self._values.protected,
+            key=self.key,
+        ).table
