@@ -1,0 +1,317 @@
+"""The Export API over HTTP: routes, tokens, problem documents, pages, ranges.
+
+A thread for each connection. Every body of a download is computed while it is sent.
+"""
+
+import base64
+import json
+import random
+import re
+import secrets
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from local.export_api import faults
+from local.export_api.catalogue import Catalogue, Export, ExportFile
+from local.export_api.ranges import NotSatisfiable, Span, parse_range
+from local.export_api.signing import Signer
+
+_LAST_MODIFIED = formatdate(1_795_000_000, usegmt=True)
+_LARGEST_PAGE = 1_000
+_DRIPS_PER_S = 10
+
+
+class Problem(Exception):
+    """An error answer: a status and a sentence, sent as RFC 9457 problem details."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers or {}
+
+
+class ExportApiServer:
+    """A running Export API on a free loopback port.
+
+    `tokens` are the bearer tokens accepted now (change the set to rotate), `requests` counts what was
+    asked, and `bytes_sent` what the downloads cost. Use as a context manager.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        token: str,
+        plan: faults.FaultPlan | None = None,
+        url_lifetime_s: float = 300.0,
+        port: int = 0,
+    ) -> None:
+        self.catalogue = catalogue
+        self.tokens = {token}
+        self.plan: faults.FaultPlan = plan or faults.NoFaults()
+        self.signer = Signer(secrets.token_bytes(32), url_lifetime_s)
+        self.requests: Counter[str] = Counter()
+        self.bytes_sent = 0
+        self.etag_versions: Counter[tuple[str, str]] = Counter()
+        self.lock = threading.Lock()
+        self._http = _HttpServer(("127.0.0.1", port), self)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), name="export-api", daemon=True
+        )
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> "ExportApiServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def etag(self, job_id: str, file: ExportFile) -> str:
+        version = self.etag_versions[job_id, file.file_id]
+        return file.archive.etag if not version else f'{file.archive.etag[:-1]}-{version}"'
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], api: ExportApiServer) -> None:
+        self.api = api
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # A client that goes away in mid-answer is its own business; anything else is a fault of this server.
+        import sys
+
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _HttpServer
+    _fault: faults.Fault | None
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        path = unquote(url.path)
+        self._fault = None
+        try:
+            for kind, pattern, answer in self._ROUTES:
+                match = pattern.fullmatch(path)
+                if match:
+                    with self._api.lock:
+                        self._api.requests[kind] += 1
+                    return answer(self, kind, url.query, **match.groupdict())
+            raise Problem(404, f"there is nothing at {path}")
+        except Problem as problem:
+            self._send_problem(problem)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    @property
+    def _api(self) -> ExportApiServer:
+        return self.server.api
+
+    # -- what is asked --------------------------------------------------------------------------------------
+
+    def _status(self, kind: faults.Kind, _query: str, job_id: str) -> None:
+        self._authorise()
+        self._consult(faults.Request(kind, job_id))
+        status = "running" if isinstance(self._fault, faults.NotReady) else self._export(job_id).status
+        self._send_json({"export_job_id": job_id, "status": status})
+
+    def _files(self, kind: faults.Kind, query: str, job_id: str) -> None:
+        self._authorise()
+        self._consult(faults.Request(kind, job_id))
+        export = self._export(job_id)
+        if export.status != "completed":
+            raise Problem(409, f"export {job_id} is {export.status}: it has no files yet")
+        fields = parse_qs(query)
+        try:
+            limit = min(max(int(fields.get("limit", ["100"])[0]), 1), _LARGEST_PAGE)
+            first = _read_cursor(fields.get("cursor", [""])[0])
+        except ValueError as error:
+            raise Problem(400, f"limit or cursor is not one of ours: {error}") from error
+        page = [self._record(export, file) for file in export.files[first : first + limit]]
+        if isinstance(self._fault, faults.ShufflePage) and page:
+            page.append(page[0])
+            random.Random(job_id).shuffle(page)
+        more = first + limit < len(export.files)
+        self._send_json({"files": page, "next_cursor": _make_cursor(first + limit) if more else None})
+
+    def _file(self, kind: faults.Kind, _query: str, job_id: str, file_id: str) -> None:
+        self._authorise()
+        self._consult(faults.Request(kind, job_id, file_id))
+        export = self._export(job_id)
+        file = export.file(file_id)
+        if file is None:
+            raise Problem(404, f"export {job_id} has no file {file_id}")
+        self._send_json(self._record(export, file))
+
+    def _download(self, kind: faults.Kind, query: str, job_id: str, file_id: str) -> None:
+        refusal = self._api.signer.refusal(unquote(urlsplit(self.path).path), query)
+        if refusal:
+            raise Problem(403, refusal)
+        export = self._export(job_id)
+        file = export.file(file_id)
+        if file is None:
+            raise Problem(410, f"file {file_id} is gone")
+        self._consult(faults.Request(kind, job_id, file_id))
+        if isinstance(self._fault, faults.ChangeETag):
+            with self._api.lock:
+                self._api.etag_versions[job_id, file_id] += 1
+        etag = self._api.etag(job_id, file)
+        span = self._asked_span(file, etag)
+        headers = {"ETag": etag, "Last-Modified": _LAST_MODIFIED, "Content-Type": "application/zip"}
+        if file.honours_range:
+            headers["Accept-Ranges"] = "bytes"
+        if span is None:
+            whole = Span(0, file.archive.size, file.archive.size)
+            self._send_body(200, headers, whole.length, file.archive.stream(0, whole.length))
+        else:
+            headers["Content-Range"] = span.content_range
+            self._send_body(206, headers, span.length, file.archive.stream(span.first, span.length))
+
+    _ROUTES: ClassVar[tuple[tuple[faults.Kind, re.Pattern[str], Callable[..., None]], ...]] = (
+        ("status", re.compile(r"/v1/exports/(?P<job_id>[^/]+)"), _status),
+        ("files", re.compile(r"/v1/exports/(?P<job_id>[^/]+)/files"), _files),
+        ("file", re.compile(r"/v1/exports/(?P<job_id>[^/]+)/files/(?P<file_id>[^/]+)"), _file),
+        ("download", re.compile(r"/download/(?P<job_id>[^/]+)/(?P<file_id>[^/]+)\.zip"), _download),
+    )
+
+    # -- how it is decided ----------------------------------------------------------------------------------
+
+    def _authorise(self) -> None:
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or token not in self._api.tokens:
+            raise Problem(
+                401, "send a valid bearer token", {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+            )
+
+    def _consult(self, request: faults.Request) -> None:
+        self._fault = self._api.plan.decide(request)
+        if not isinstance(self._fault, faults.Answer):
+            return
+        headers = {"Retry-After": self._fault.retry_after} if self._fault.retry_after else {}
+        raise Problem(self._fault.status, self._fault.problem, headers)
+
+    def _export(self, job_id: str) -> Export:
+        export = self._api.catalogue.exports.get(job_id)
+        if export is None:
+            raise Problem(404, f"there is no export {job_id}")
+        return export
+
+    def _record(self, export: Export, file: ExportFile) -> dict[str, Any]:
+        url = self._api.signer.sign(f"/download/{export.job_id}/{file.file_id}.zip")
+        return {
+            "file_id": file.file_id,
+            "name": file.name,
+            **({"size": file.archive.size} if file.lists_size else {}),
+            "download_url": url if file.relative_url else self._api.base_url + url,
+        }
+
+    def _asked_span(self, file: ExportFile, etag: str) -> Span | None:
+        condition = self.headers.get("If-Range")
+        if not file.honours_range or (condition is not None and condition not in (etag, _LAST_MODIFIED)):
+            return None
+        try:
+            return parse_range(self.headers.get("Range"), file.archive.size)
+        except NotSatisfiable:
+            raise Problem(
+                416,
+                f"the archive has {file.archive.size} bytes",
+                {"Content-Range": f"bytes */{file.archive.size}"},
+            ) from None
+
+    # -- how it is sent -------------------------------------------------------------------------------------
+
+    def _send_json(self, document: object) -> None:
+        data = json.dumps(document).encode()
+        self._send_body(200, {"Content-Type": "application/json"}, len(data), iter((data,)))
+
+    def _send_problem(self, problem: Problem) -> None:
+        title = HTTPStatus(problem.status).phrase
+        if problem.detail:
+            content_type = "application/problem+json"
+            document = {
+                "type": "about:blank",
+                "title": title,
+                "status": problem.status,
+                "detail": problem.detail,
+            }
+            data = json.dumps(document).encode()
+        else:
+            content_type = "text/html"
+            data = f"<html><head><title>{problem.status} {title}</title></head></html>".encode()
+        self._fault = None
+        headers = {"Content-Type": content_type, **problem.headers}
+        self._send_body(problem.status, headers, len(data), iter((data,)))
+
+    def _send_body(self, status: int, headers: dict[str, str], length: int, body: Iterator[bytes]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(length)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        sent = 0
+        for piece in body:
+            if isinstance(self._fault, faults.Break) and sent + len(piece) > self._fault.after_bytes:
+                self.wfile.write(piece[: self._fault.after_bytes - sent])
+                self._hang_up(reset=self._fault.reset)
+                return
+            if isinstance(self._fault, faults.Drip):
+                self._drip(piece, self._fault.bytes_per_s)
+            else:
+                self.wfile.write(piece)
+            sent += len(piece)
+        with self._api.lock:
+            self._api.bytes_sent += sent
+
+    def _drip(self, piece: bytes, bytes_per_s: int) -> None:
+        step = max(bytes_per_s // _DRIPS_PER_S, 1)
+        for start in range(0, len(piece), step):
+            self.wfile.write(piece[start : start + step])
+            time.sleep(1 / _DRIPS_PER_S)
+
+    def _hang_up(self, *, reset: bool) -> None:
+        if reset:
+            # Lingering for zero seconds makes the kernel send RST instead of FIN, once nothing holds the
+            # socket.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.rfile.close()
+            self.connection.close()
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Silent: the server counts its requests instead."""
+
+
+def _make_cursor(first: int) -> str:
+    return base64.urlsafe_b64encode(f"from:{first}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> int:
+    if not cursor:
+        return 0
+    prefix, _, first = base64.urlsafe_b64decode(cursor).decode().partition(":")
+    if prefix != "from":
+        raise ValueError(f"cursor {cursor!r}")
+    return int(first)
