@@ -9,10 +9,8 @@ from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
 from stacks.orchestrator import OrchestratorStack
 from stacks.storage import StorageStack
-from stacks.values import Environment
+from stacks.values import SYSTEM, Environment
 from stacks.worker import WorkerStack
-
-SYSTEM = "export-processing"
 
 
 class ExportProcessing(cdk.Stage):

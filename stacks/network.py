@@ -7,6 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
+from stacks.acknowledgements import INLINE_POLICY, acknowledge
 from stacks.constructs.expiring_logs import ExpiringLogs
 from stacks.values import Environment
 
@@ -34,6 +35,7 @@ class NetworkStack(cdk.Stack):
         self.cluster = ecs.Cluster(
             self,
             "Cluster",
+            cluster_name=environment.cluster_name,
             vpc=self.vpc,
             # RunningTaskCount, which scaling divides by, is a Container Insights metric.
             container_insights_v2=ecs.ContainerInsights.ENABLED,
@@ -80,6 +82,7 @@ class NetworkStack(cdk.Stack):
             availability_zones=list(self._environment.availability_zones),
             ip_addresses=ec2.IpAddresses.cidr(network.cidr),
             nat_gateways=network.nat_gateways,
+            # Nothing is ever put into the default security group; emptying it takes a Lambda function.
             restrict_default_security_group=False,
             subnet_configuration=subnets,
         )
@@ -88,16 +91,41 @@ class NetworkStack(cdk.Stack):
             ("DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB),
         ):
             vpc.add_gateway_endpoint(name, service=service)
-        for endpoint in network.interface_endpoints:
+        self._add_interface_endpoints(vpc)
+        self._add_flow_log(vpc)
+        acknowledge(
+            vpc,
+            {
+                "NIST.800.53.R5-VPCDefaultSecurityGroupClosed": "Nothing uses the default security group; "
+                "every interface names its own",
+                "NIST.800.53.R5-VPCNoUnrestrictedRouteToIGW": "The Export API is reached over the internet; "
+                "no security group admits anything inbound",
+            },
+        )
+        return vpc
+
+    def _add_interface_endpoints(self, vpc: ec2.Vpc) -> None:
+        endpoints = self._environment.network.interface_endpoints
+        if not endpoints:
+            return
+        group = ec2.SecurityGroup(
+            self,
+            "Endpoints",
+            vpc=vpc,
+            description="Interface endpoints: HTTPS from the VPC",
+            allow_all_outbound=False,
+        )
+        group.add_ingress_rule(ec2.Peer.ipv4(self._environment.network.cidr), ec2.Port.tcp(443), "Tasks")
+        for endpoint in endpoints:
             vpc.add_interface_endpoint(
                 endpoint,
+                open=False,
+                security_groups=[group],
                 service=ec2.InterfaceVpcEndpointAwsService(endpoint),
                 subnets=self.task_subnets,
             )
-        vpc.add_flow_log(
-            "FlowLog",
-            destination=ec2.FlowLogDestination.to_cloud_watch_logs(
-                ExpiringLogs(self, "FlowLogs", retention_days=self._environment.log_retention_days).group
-            ),
-        )
-        return vpc
+
+    def _add_flow_log(self, vpc: ec2.Vpc) -> None:
+        group = ExpiringLogs(self, "FlowLogs", retention_days=self._environment.log_retention_days).group
+        flow_log = vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group))
+        acknowledge(flow_log, {"NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY})

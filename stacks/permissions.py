@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_sqs as sqs
 
+from stacks.acknowledgements import acknowledge, wildcard
 from stacks.constructs.queue_service import QueueService
 from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.storage import StorageStack
@@ -53,15 +54,24 @@ def read_metadata(service: QueueService, table: dynamodb.ITable) -> None:
 def write_objects(service: QueueService, storage: StorageStack) -> None:
     """Write and check objects under the two prefixes; nothing there can be deleted."""
     bucket = storage.bucket
+    prefixes = (OBJECT_PREFIX, MANIFEST_PREFIX)
     service.allow(
         ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
-        [bucket.arn_for_objects(f"{prefix}*") for prefix in (OBJECT_PREFIX, MANIFEST_PREFIX)],
+        [bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes],
+    )
+    exported = storage.resolve(storage.export_value(bucket.bucket_arn))["Fn::ImportValue"]
+    acknowledge(
+        service.task_definition,
+        {
+            wildcard(f"{exported}/{prefix}*"): "Keys follow the archives' contents; the prefix bounds them"
+            for prefix in prefixes
+        },
     )
     # Without the right to list, S3 answers 403 instead of 404 for an object that is not there yet.
     service.allow(
         ["s3:ListBucket"],
         [bucket.bucket_arn],
-        {"StringLike": {"s3:prefix": [f"{OBJECT_PREFIX}*", f"{MANIFEST_PREFIX}*"]}},
+        {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
     )
     if storage.key is not None:
         # Decrypt beside GenerateDataKey: completing a multipart upload reads the parts back.

@@ -9,8 +9,18 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from stacks.acknowledgements import acknowledge
 from stacks.constructs.durable_table import DurableTable
 from stacks.values import Environment
+
+_NO_ACCESS_LOGS = (
+    "The ledger and the manifests record every write, and the account's CloudTrail data events record reads. "
+    "Access logs would be millions of small objects a day beside them"
+)
+_VENDOR_ROTATES = (
+    "The vendor issues the credentials, so no function of ours could rotate them; the services read the "
+    "secret again every few minutes and on a 401"
+)
 
 
 class StorageStack(cdk.Stack):
@@ -38,13 +48,7 @@ class StorageStack(cdk.Stack):
             key=self.key,
         ).table
         self.metadata = self._metadata_table()
-        self.api_secret = secretsmanager.Secret(
-            self,
-            "ExportApiSecret",
-            description="Credentials for the Export API; the value is filled in by operators",
-            encryption_key=self.key,
-            removal_policy=self._removal_policy,
-        )
+        self.api_secret = self._api_secret()
         cdk.CfnOutput(self, "BucketName", value=self.bucket.bucket_name)
         cdk.CfnOutput(self, "LedgerTableName", value=self.ledger.table_name)
         cdk.CfnOutput(self, "MetadataTableName", value=self.metadata.table_name)
@@ -70,7 +74,7 @@ class StorageStack(cdk.Stack):
     def _bucket(self) -> s3.Bucket:
         values = self._values
         tiering = values.infrequent_access_after_days
-        return s3.Bucket(
+        bucket = s3.Bucket(
             self,
             "Bucket",
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
@@ -78,7 +82,6 @@ class StorageStack(cdk.Stack):
             encryption=s3.BucketEncryption.KMS if self.key else s3.BucketEncryption.S3_MANAGED,
             encryption_key=self.key,
             enforce_ssl=True,
-            event_bridge_enabled=True,
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             removal_policy=self._removal_policy,
@@ -111,6 +114,51 @@ class StorageStack(cdk.Stack):
                 ),
             ],
         )
+        # The L2's `event_bridge_enabled` does this with a Lambda function; CloudFormation knows it itself.
+        resource = bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
+        )
+        acknowledge(
+            bucket,
+            {
+                "AwsSolutions-S1": _NO_ACCESS_LOGS,
+                "NIST.800.53.R5-S3BucketLoggingEnabled": _NO_ACCESS_LOGS,
+                "NIST.800.53.R5-S3BucketReplicationEnabled": "Every file can be exported again, old versions "
+                "are kept, and a second copy of 50 TB a day would double the bill",
+            },
+        )
+        if self.key is None:
+            acknowledge(
+                bucket,
+                {"NIST.800.53.R5-S3DefaultEncryptionKMS": "S3's own keys: this environment has no CMK"},
+            )
+        return bucket
+
+    def _api_secret(self) -> secretsmanager.Secret:
+        secret = secretsmanager.Secret(
+            self,
+            "ExportApiSecret",
+            description="Credentials for the Export API; the value is filled in by operators",
+            encryption_key=self.key,
+            removal_policy=self._removal_policy,
+        )
+        acknowledge(
+            secret,
+            {
+                "AwsSolutions-SMG4": _VENDOR_ROTATES,
+                "NIST.800.53.R5-SecretsManagerRotationEnabled": _VENDOR_ROTATES,
+            },
+        )
+        if self.key is None:
+            acknowledge(
+                secret,
+                {"NIST.800.53.R5-SecretsManagerUsingKMSKey": "AWS's own key: this environment has no CMK"},
+            )
+        return secret
 
     def _metadata_table(self) -> dynamodb.ITable:
         if self._values.existing_metadata_table is not None:

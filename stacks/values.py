@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+SYSTEM = "export-processing"
+
 Hours = Annotated[float, Field(gt=0)]
 Seconds = Annotated[int, Field(ge=1)]
 Arn = Annotated[str, Field(pattern=r"^arn:aws[\w-]*:[\w-]+:[\w-]*:\d{12}:.+$")]
@@ -162,6 +164,11 @@ class Environment(Values):
     orchestrator: Service
     worker: Service
     alarms: Alarms
+
+    @property
+    def cluster_name(self) -> str:
+        """The ECS cluster's name, known before it exists so that policies can spell its tasks' ARNs."""
+        return f"{SYSTEM}-{self.name}"
 
     @model_validator(mode="after")
     def _zones_are_the_regions(self) -> Self:

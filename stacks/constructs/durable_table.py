@@ -5,6 +5,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from stacks.acknowledgements import acknowledge
+
 
 class DurableTable(Construct):
     """Builds:
@@ -43,4 +45,11 @@ class DurableTable(Construct):
             ),
             removal_policy=cdk.RemovalPolicy.RETAIN if protected else cdk.RemovalPolicy.DESTROY,
             time_to_live_attribute=time_to_live,
+        )
+        acknowledge(
+            self,
+            {
+                "NIST.800.53.R5-DynamoDBInBackupPlan": "Point-in-time recovery restores any second of the "
+                "last 35 days, which is longer than a message lives; a backup plan would add nothing to it"
+            },
         )

@@ -12,6 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from stacks.acknowledgements import INLINE_POLICY, acknowledge, wildcard
 from stacks.constructs.backlog_scaling import BacklogScaling
 from stacks.constructs.expiring_logs import ExpiringLogs
 from stacks.constructs.queue_with_dlq import QueueWithDlq
@@ -63,13 +64,24 @@ class QueueService(Construct):
         self.scaling = BacklogScaling(
             self, "Scaling", service=self.service, queues=[work.queue], values=values
         )
-        self.allow(
-            ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"],
-            [
-                cdk.Stack.of(self).format_arn(
-                    service="ecs", resource="task", resource_name=f"{network.cluster.cluster_name}/*"
-                )
-            ],
+        tasks = f"arn:aws:ecs:{environment.region}:{environment.account}:task/{environment.cluster_name}/*"
+        self.allow(["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks])
+        acknowledge(
+            self.task_definition,
+            {
+                "AwsSolutions-ECS2": "The variables are names, sizes and durations; credentials come from "
+                "Secrets Manager at run time",
+                "NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY,
+                wildcard(tasks): "A task protects itself from scale-in; its id is not known before it runs",
+            },
+        )
+        acknowledge(
+            self.task_definition.obtain_execution_role(),
+            {
+                wildcard(
+                    "*"
+                ): "ecr:GetAuthorizationToken knows no resource; it only fetches the log-in for pulls"
+            },
         )
 
     def allow(
@@ -194,6 +206,13 @@ class QueueService(Construct):
             datapoints_to_alarm=2,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        acknowledge(
+            alarm,
+            {
+                "NIST.800.53.R5-CloudWatchAlarmAction": "Deployments read this alarm; people are told by the "
+                "dead-letter queue's own alarm in the observability stack"
+            },
         )
         self.service.enable_deployment_alarms(
             [alarm.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
