@@ -3,6 +3,7 @@
 from typing import Any
 
 import aws_cdk as cdk
+import jsii
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
@@ -24,8 +25,8 @@ class NetworkStack(cdk.Stack):
     """
 
     def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
-        super().__init__(scope, id_, **kwargs)
         self._environment = environment
+        super().__init__(scope, id_, **kwargs)
         public = environment.network.egress == "public-ip"
         self.assign_public_ip = public
         self.task_subnets = ec2.SubnetSelection(
@@ -42,6 +43,12 @@ class NetworkStack(cdk.Stack):
             enable_fargate_capacity_providers=True,
         )
         cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)
+
+    @property
+    @jsii.member(jsii_name="availabilityZones")
+    def availability_zones(self) -> list[str]:
+        """The environment's zones. Even a Vpc that is given them asks its stack, which looks them up."""
+        return list(self._environment.availability_zones)
 
     def _existing_vpc(self) -> ec2.IVpc:
         existing = self._environment.network.existing_vpc
