@@ -1,0 +1,7 @@
+"""`python -m ops.gate`."""
+
+import sys
+
+from ops.gate.cli import main
+
+sys.exit(main())

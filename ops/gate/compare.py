@@ -1,0 +1,148 @@
+"""Every finding about the difference between two synthesized assemblies."""
+
+from dataclasses import replace
+
+from ops.gate.diff import Replacement, ResourceChange, diff_stacks
+from ops.gate.guards import exposure_findings, protection_findings
+from ops.gate.iam import iam_findings
+from ops.gate.model import STACK_ITSELF, Finding, Kind, Stack
+from ops.gate.network import network_findings
+from ops.gate.stateful import STATEFUL_TYPES, stateful_findings
+
+Assembly = dict[tuple[str, str], Stack]
+_UNKNOWN_TARGET = "unknown-"
+
+
+def compare(before: Assembly, after: Assembly) -> list[Finding]:
+    """All findings in order of environment, stack and resource.
+
+    A new environment has nothing to lose, and its access rules are held against the environment that
+    existed before and is most like it, so that a copy of one passes and a looser one does not.
+    """
+    findings: list[Finding] = []
+    for environment in sorted({key[0] for key in before.keys() | after.keys()}):
+        changes = {
+            key: diff_stacks(before.get(key), after.get(key))
+            for key in sorted(before.keys() | after.keys())
+            if key[0] == environment
+        }
+        added = _added_stateful(environment, changes)
+        findings += _access(environment, before, after)
+        for key, changed in changes.items():
+            findings += _losses(before.get(key), after.get(key), changed, added)
+    return sorted(_with_the_rest(findings, before, after), key=_order)
+
+
+def _access(environment: str, before: Assembly, after: Assembly) -> list[Finding]:
+    mine = {key[1]: stack for key, stack in before.items() if key[0] == environment}
+    siblings = sorted({key[0] for key in before} - {environment})
+    if mine or not siblings:
+        return _access_against(environment, mine, after)
+    candidates = {
+        sibling: _access_against(environment, {k[1]: s for k, s in before.items() if k[0] == sibling}, after)
+        for sibling in siblings
+    }
+    nearest = min(siblings, key=lambda sibling: len(candidates[sibling]))
+    note = f"compared with {nearest}: {environment} is new"
+    return [replace(finding, details=(*finding.details, note)) for finding in candidates[nearest]]
+
+
+def _access_against(environment: str, old: dict[str, Stack], after: Assembly) -> list[Finding]:
+    findings: list[Finding] = []
+    for key, stack in after.items():
+        if key[0] == environment:
+            was = old.get(key[1])
+            findings += iam_findings(was, stack)
+            findings += network_findings(was, stack)
+            findings += exposure_findings(stack, diff_stacks(was, stack))
+    return findings
+
+
+def _losses(
+    before: Stack | None, after: Stack | None, changes: list[ResourceChange], added: dict[str, list[str]]
+) -> list[Finding]:
+    if before is None:
+        return []
+    findings = stateful_findings(before, after, changes, added)
+    if after is not None:
+        findings += protection_findings(after, changes)
+        findings += _moved_elsewhere(before, after)
+    return findings
+
+
+def _moved_elsewhere(before: Stack, after: Stack) -> list[Finding]:
+    known = _UNKNOWN_TARGET not in before.target + after.target
+    if before.target == after.target or not known:
+        return []
+    return [
+        Finding(
+            *after.key,
+            resource=logical_id,
+            resource_type=resource.type,
+            kind=Kind.STATEFUL_REMOVED,
+            text=f"its stack moves from {before.target} to {after.target}: what it holds stays behind",
+        )
+        for logical_id, resource in sorted(before.resources.items())
+        if resource.type in STATEFUL_TYPES
+    ]
+
+
+def _added_stateful(
+    environment: str, changes: dict[tuple[str, str], list[ResourceChange]]
+) -> dict[str, list[str]]:
+    added: dict[str, list[str]] = {}
+    for key, changed in changes.items():
+        for change in changed:
+            if change.before is None and key[0] == environment and change.resource.type in STATEFUL_TYPES:
+                added.setdefault(change.resource.type, []).append(f"{key[1]}/{change.resource.logical_id}")
+    return added
+
+
+def _with_the_rest(findings: list[Finding], before: Assembly, after: Assembly) -> list[Finding]:
+    """Adds what blocks nothing: one line for every changed resource that is not told in full already."""
+    told = (Kind.STATEFUL_REMOVED, Kind.STATEFUL_REPLACED)
+    spoken_of = {
+        (finding.environment, finding.stack, finding.resource) for finding in findings if finding.kind in told
+    }
+    rest: list[Finding] = []
+    for key in before.keys() | after.keys():
+        was, now = before.get(key), after.get(key)
+        if now is None or was is None:
+            verb = Kind.ADDED if was is None else Kind.REMOVED
+            count = len((now or was).resources)  # type: ignore[union-attr]
+            rest.append(Finding(*key, STACK_ITSELF, "stack", verb, f"the stack with {count} resources"))
+            continue
+        for change in diff_stacks(was, now):
+            resource = change.resource
+            if (*key, resource.logical_id) in spoken_of:
+                continue
+            rest.append(
+                Finding(
+                    *key,
+                    resource.logical_id,
+                    resource.type,
+                    _kind(change),
+                    _sentence(change),
+                    change.properties,
+                )
+            )
+    return findings + rest
+
+
+def _kind(change: ResourceChange) -> Kind:
+    if change.before is None:
+        return Kind.ADDED
+    if change.after is None or change.after.type != change.before.type:
+        return Kind.REMOVED
+    return Kind.REPLACED if change.replacement else Kind.CHANGED
+
+
+def _sentence(change: ResourceChange) -> str:
+    if not change.replacement:
+        return ""
+    sure = "is replaced" if change.replacement is Replacement.YES else "may be replaced"
+    return f"{sure} because of {', '.join(change.because)}"
+
+
+def _order(finding: Finding) -> tuple[str, ...]:
+    return (finding.environment, finding.stack, finding.resource, finding.kind, finding.text)

@@ -1,0 +1,128 @@
+"""What would lose data: stateful resources removed or replaced, and what guards them taken away."""
+
+from ops.gate.diff import Replacement, ResourceChange
+from ops.gate.model import STACK_ITSELF, Finding, Kind, Resource, Stack
+
+# What holds something that a deployment cannot make again: data, messages, keys, logs, and addresses that
+# others have put on their allow-lists.
+STATEFUL_TYPES = frozenset(
+    {
+        "AWS::Backup::BackupVault",
+        "AWS::CloudFormation::Stack",
+        "AWS::Cognito::UserPool",
+        "AWS::DocDB::DBCluster",
+        "AWS::DynamoDB::GlobalTable",
+        "AWS::DynamoDB::Table",
+        "AWS::EC2::EIP",
+        "AWS::EC2::Volume",
+        "AWS::ECR::Repository",
+        "AWS::EFS::AccessPoint",
+        "AWS::EFS::FileSystem",
+        "AWS::ElastiCache::CacheCluster",
+        "AWS::ElastiCache::ReplicationGroup",
+        "AWS::ElastiCache::ServerlessCache",
+        "AWS::Events::Archive",
+        "AWS::FSx::FileSystem",
+        "AWS::Glue::Database",
+        "AWS::Glue::Table",
+        "AWS::KMS::Key",
+        "AWS::KMS::ReplicaKey",
+        "AWS::Kinesis::Stream",
+        "AWS::Logs::LogGroup",
+        "AWS::MSK::Cluster",
+        "AWS::Neptune::DBCluster",
+        "AWS::OpenSearchService::Domain",
+        "AWS::RDS::DBCluster",
+        "AWS::RDS::DBInstance",
+        "AWS::Redshift::Cluster",
+        "AWS::Route53::HostedZone",
+        "AWS::S3::Bucket",
+        "AWS::S3Express::DirectoryBucket",
+        "AWS::S3Tables::Table",
+        "AWS::S3Tables::TableBucket",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+        "AWS::Timestream::Table",
+    }
+)
+# From weakest to strongest; an absent policy is Delete.
+_KEEPS = {None: 0, "Delete": 0, "Snapshot": 1, "RetainExceptOnCreate": 2, "Retain": 3}
+
+
+def stateful_findings(
+    before: Stack, after: Stack | None, changes: list[ResourceChange], added: dict[str, list[str]]
+) -> list[Finding]:
+    """`added` maps a type to where the change creates new ones of it ("Stack/LogicalId"), for a hint."""
+    findings = []
+    for change in changes:
+        was = change.before
+        if was is not None and was.type in STATEFUL_TYPES:
+            findings += _about(before, change, was, added.get(was.type, []))
+    if after is not None and before.termination_protection and not after.termination_protection:
+        findings.append(
+            Finding(
+                *before.key,
+                resource=STACK_ITSELF,
+                resource_type="stack",
+                kind=Kind.PROTECTION_WEAKENED,
+                text="termination protection is switched off: the whole stack can be deleted by one call",
+            )
+        )
+    return findings
+
+
+def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list[str]) -> list[Finding]:
+    def finding(kind: Kind, text: str, *details: str) -> Finding:
+        return Finding(*stack.key, was.logical_id, was.type, kind, text, details)
+
+    now = change.after
+    if now is None or now.type != was.type:
+        return [finding(Kind.STATEFUL_REMOVED, _removal(was), *_moved(candidates))]
+    findings = []
+    if change.replacement:
+        sure = "is replaced" if change.replacement is Replacement.YES else "may be replaced"
+        findings.append(
+            finding(
+                Kind.STATEFUL_REPLACED,
+                f"{sure}: a new, empty one takes its place and the old one is "
+                f"{_fate(was.update_replace_policy)}",
+                *(f"because of {reason}" for reason in change.because),
+                *change.properties,
+            )
+        )
+    if was.condition != now.condition:
+        findings.append(
+            finding(
+                Kind.STATEFUL_REMOVED,
+                f"its Condition changes, {was.condition} → {now.condition}: where that is false it goes",
+            )
+        )
+    for name, old, new in (
+        ("DeletionPolicy", was.deletion_policy, now.deletion_policy),
+        ("UpdateReplacePolicy", was.update_replace_policy, now.update_replace_policy),
+    ):
+        if _KEEPS.get(new, 0) < _KEEPS.get(old, 0):
+            findings.append(
+                finding(Kind.PROTECTION_WEAKENED, f"{name} is weakened: {old} → {new or 'absent (Delete)'}")
+            )
+    return findings
+
+
+def _removal(was: Resource) -> str:
+    if _KEEPS.get(was.deletion_policy, 0) >= _KEEPS["RetainExceptOnCreate"]:
+        return "is removed from the stack: it stays in the account, owned by nobody, and its name stays taken"
+    return f"is removed: what it holds is {_fate(was.deletion_policy)}"
+
+
+def _fate(policy: str | None) -> str:
+    return {"Retain": "kept, outside the stack", "RetainExceptOnCreate": "kept, outside the stack"}.get(
+        policy or "", "kept as a snapshot" if policy == "Snapshot" else "deleted"
+    )
+
+
+def _moved(candidates: list[str]) -> list[str]:
+    return [
+        f"{place} is new and of the same type: if this is a move or a new logical id, the content does not"
+        " follow; keep the logical id (overrideLogicalId) or refactor the stack first (cdk refactor)"
+        for place in candidates[:3]
+    ]

@@ -1,0 +1,61 @@
+"""Synthesize a revision as CI would: no credentials, no look-ups, no Docker, nothing left behind."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from ops.gate.model import GateError
+
+APP = "app.py"
+_LAST_LINES = 25
+
+
+def check_out(repository: Path, ref: str, target: Path) -> str:
+    """Write the files of a git reference to `target`; the short commit id. Raises GateError."""
+    commit = _git(repository, "rev-parse", "--verify", "--quiet", "--short", f"{ref}^{{commit}}", about=ref)
+    # An archive rather than a worktree: there is nothing to clean up in .git when this is interrupted.
+    archive = subprocess.run(
+        ["git", "-C", str(repository), "archive", "--format=tar", ref], capture_output=True, check=True
+    )
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+        tar.extractall(target, filter="data")
+    return commit
+
+
+def has_app(source: Path) -> bool:
+    return (source / APP).exists() and (source / "cdk.json").exists()
+
+
+def synthesize(source: Path, output: Path, *, cdk: Path) -> None:
+    """Run the CDK app of `source` with this interpreter. Raises GateError with the synth's last words."""
+    command = [
+        str(cdk), "synth", "--quiet", "--no-lookups", "--no-notices", "--no-color",
+        "--app", f"{sys.executable} {APP}", "--output", str(output),
+    ]  # fmt: skip
+    outcome = subprocess.run(command, cwd=source, env=_offline(), capture_output=True, text=True, check=False)
+    if outcome.returncode:
+        words = "\n".join((outcome.stdout + outcome.stderr).strip().splitlines()[-_LAST_LINES:])
+        raise GateError(f"cdk synth failed in {source} (exit {outcome.returncode}):\n{words}")
+
+
+def _offline() -> dict[str, str]:
+    # Somebody's own credentials or default region must not change what is synthesized.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))}
+    return kept | {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+    }
+
+
+def _git(repository: Path, *arguments: str, about: str) -> str:
+    outcome = subprocess.run(
+        ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=False
+    )
+    if outcome.returncode:
+        raise GateError(f"git does not know {about!r} here: fetch it, or name another BASE")
+    return outcome.stdout.strip()
