@@ -7,6 +7,7 @@ from constructs import Construct
 
 from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
+from stacks.observability import ObservabilityStack
 from stacks.orchestrator import OrchestratorStack
 from stacks.storage import StorageStack
 from stacks.values import SYSTEM, Environment
@@ -18,7 +19,8 @@ class ExportProcessing(cdk.Stage):
 
     - `network`: where tasks run;
     - `storage` and `messaging`: what must not be lost;
-    - `orchestrator` and `worker`: the services, each deployable alone.
+    - `orchestrator` and `worker`: the services, each deployable alone;
+    - `observability`: the dashboard, the alarms, and who is told.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment, **kwargs: Any) -> None:
@@ -48,6 +50,16 @@ class ExportProcessing(cdk.Stage):
             network=self.network,
             storage=self.storage,
             messaging=self.messaging,
+        )
+        self.observability = ObservabilityStack(
+            self,
+            "observability",
+            environment=environment,
+            network=self.network,
+            storage=self.storage,
+            messaging=self.messaging,
+            orchestrator=self.orchestrator,
+            worker=self.worker,
         )
         cdk.Tags.of(self).add("system", SYSTEM)
         cdk.Tags.of(self).add("environment", environment.name)

@@ -42,6 +42,9 @@ class NetworkStack(cdk.Stack):
             container_insights_v2=ecs.ContainerInsights.ENABLED,
             enable_fargate_capacity_providers=True,
         )
+        self.nat_gateway_ids = [
+            node.ref for node in self.vpc.node.find_all() if isinstance(node, ec2.CfnNatGateway)
+        ]
         cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)
 
     @property

@@ -4,6 +4,7 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -63,13 +64,23 @@ class StorageStack(cdk.Stack):
             return kms.Key.from_key_arn(self, "Key", self._values.existing_key_arn)
         if not self._values.customer_managed_key:
             return None
-        return kms.Key(
+        key = kms.Key(
             self,
             "Key",
-            description="Export processing: files, tables and credentials",
+            description="Export processing: files, tables, credentials and alarms",
             enable_key_rotation=True,
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
+        # An alarm publishes to an encrypted topic in the name of CloudWatch, not of anyone's role.
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                resources=["*"],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        return key
 
     def _bucket(self) -> s3.Bucket:
         values = self._values

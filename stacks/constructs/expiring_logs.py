@@ -23,10 +23,14 @@ class ExpiringLogs(Construct):
     - a log group with retention in days, removed with its stack.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, retention_days: int) -> None:
+    def __init__(self, scope: Construct, id_: str, *, retention_days: int, name: str | None = None) -> None:
         super().__init__(scope, id_)
         self.group = logs.LogGroup(
-            self, "Group", retention=_RETENTION[retention_days], removal_policy=cdk.RemovalPolicy.DESTROY
+            self,
+            "Group",
+            log_group_name=name,
+            retention=_RETENTION[retention_days],
+            removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         acknowledge(
             self,

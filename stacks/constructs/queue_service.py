@@ -16,6 +16,7 @@ from stacks.acknowledgements import INLINE_POLICY, acknowledge, wildcard
 from stacks.constructs.backlog_scaling import BacklogScaling
 from stacks.constructs.expiring_logs import ExpiringLogs
 from stacks.constructs.queue_with_dlq import QueueWithDlq
+from stacks.constructs.runbook_alarm import RunbookAlarm
 from stacks.network import NetworkStack
 from stacks.values import Environment, Service
 
@@ -25,6 +26,8 @@ SCRATCH = "/scratch"
 STOP_TIMEOUT = cdk.Duration.seconds(120)
 # What the image's own user is (runtime/Dockerfile).
 _USER = "10001:10001"
+# More than a bad export or two; a version that cannot read its messages parks them by the dozen.
+_PARKED_A_MINUTE = 5
 
 
 class QueueService(Construct):
@@ -192,27 +195,21 @@ class QueueService(Construct):
         depth = dead_letter_queue.metric_approximate_number_of_messages_visible(
             period=cdk.Duration.minutes(1), statistic="Maximum"
         )
-        alarm = cloudwatch.Alarm(
+        period = cdk.Duration.minutes(1)
+        alarm = RunbookAlarm(
             self,
             "ParkingAlarm",
-            alarm_description="The dead-letter queue grows: rolls back a deployment that is under way",
+            section="deployment-parks-messages",
+            meaning="The dead-letter queue grows fast; a deployment that is under way is rolled back.",
             metric=cloudwatch.MathExpression(
-                expression="SUM([IF(DIFF(depth)>0,DIFF(depth),0)])",
+                expression="IF(DIFF(depth)>0, DIFF(depth), 0)",
+                label="messages parked a minute",
                 using_metrics={"depth": depth},
-                period=cdk.Duration.minutes(1),
+                period=period,
             ),
-            threshold=10,
-            evaluation_periods=3,
-            datapoints_to_alarm=2,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
-        acknowledge(
-            alarm,
-            {
-                "NIST.800.53.R5-CloudWatchAlarmAction": "Deployments read this alarm; people are told by the "
-                "dead-letter queue's own alarm in the observability stack"
-            },
+            threshold=_PARKED_A_MINUTE,
+            for_minutes=2,
+            period=period,
         )
         self.service.enable_deployment_alarms(
             [alarm.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM

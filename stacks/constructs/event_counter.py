@@ -1,0 +1,84 @@
+"""Events of AWS that we want to count and to be able to read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.constructs.expiring_logs import ExpiringLogs
+
+
+class EventCounter(Construct):
+    """Builds:
+
+    - a rule on the default bus that matches the pattern, and a log group that keeps the matching events.
+
+    `metric` counts them. The log group's policy is CloudFormation's own resource: the L2 target would set it
+    with a Lambda function.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        description: str,
+        source: str,
+        detail_type: str,
+        detail: Mapping[str, Any],
+        resources: Sequence[Any] | None = None,
+        retention_days: int,
+    ) -> None:
+        super().__init__(scope, id_)
+        stack = cdk.Stack.of(self)
+        # EventBridge writes only to log groups under this prefix.
+        logs = ExpiringLogs(
+            self,
+            "Events",
+            retention_days=retention_days,
+            name=f"/aws/events/{stack.stack_name}/{id_}",
+        )
+        pattern: dict[str, Any] = {"source": [source], "detail-type": [detail_type], "detail": dict(detail)}
+        if resources is not None:
+            pattern["resources"] = list(resources)
+        self.rule = events.CfnRule(
+            self,
+            "Rule",
+            description=description,
+            event_pattern=pattern,
+            targets=[
+                events.CfnRule.TargetProperty(
+                    id="log",
+                    arn=stack.format_arn(
+                        service="logs",
+                        resource="log-group",
+                        resource_name=logs.group.log_group_name,
+                        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                    ),
+                )
+            ],
+        )
+        logs.group.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                principals=[
+                    iam.ServicePrincipal("events.amazonaws.com"),
+                    iam.ServicePrincipal("delivery.logs.amazonaws.com"),
+                ],
+                resources=[logs.group.log_group_arn],
+            )
+        )
+
+    def metric(self, *, period: cdk.Duration) -> cloudwatch.Metric:
+        """How many events matched in each period."""
+        return cloudwatch.Metric(
+            namespace="AWS/Events",
+            metric_name="Invocations",
+            dimensions_map={"RuleName": self.rule.ref},
+            statistic="Sum",
+            period=period,
+        )

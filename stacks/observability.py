@@ -1,0 +1,174 @@
+"""Are we keeping up, what is failing, what does it cost: the dashboard, the alarms, and who is told."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from stacks.acknowledgements import acknowledge
+from stacks.constructs.dashboard import Dashboard
+from stacks.constructs.event_counter import EventCounter
+from stacks.constructs.runbook_alarm import RunbookAlarm
+from stacks.constructs.service_alarms import ServiceAlarms
+from stacks.messaging import MessagingStack
+from stacks.network import NetworkStack
+from stacks.orchestrator import OrchestratorStack
+from stacks.runtime_metrics import runtime_metric
+from stacks.storage import StorageStack
+from stacks.values import Environment
+from stacks.worker import WorkerStack
+
+_HOUR = cdk.Duration.hours(1)
+_MINUTE = cdk.Duration.minutes(1)
+# A listing page takes seconds; an archive may take hours, and then other archives still finish beside it.
+_ORCHESTRATOR_SILENCE_MINUTES = 60
+_WORKER_SILENCE_MINUTES = 120
+
+
+class ObservabilityStack(cdk.Stack):
+    """Builds:
+
+    - alarms for each service and its queue, for the Export API's circuit, Spot interruptions and deployments;
+    - one composite alarm over all of them, and the topic it tells;
+    - the dashboard.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        environment: Environment,
+        network: NetworkStack,
+        storage: StorageStack,
+        messaging: MessagingStack,
+        orchestrator: OrchestratorStack,
+        worker: WorkerStack,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, id_, **kwargs)
+        self._environment = environment
+        interruptions, failed_deployments = self._spot_interruptions(), self._failed_deployments()
+        services = [
+            ServiceAlarms(
+                self,
+                name,
+                service=service,
+                work=work,
+                values=environment.alarms,
+                no_completions_minutes=silence,
+            )
+            for name, service, work, silence in (
+                ("orchestrator", orchestrator.service, messaging.export_jobs, _ORCHESTRATOR_SILENCE_MINUTES),
+                ("worker", worker.service, messaging.download_tasks, _WORKER_SILENCE_MINUTES),
+            )
+        ]
+        alarms: list[cloudwatch.IAlarm] = [alarm for service in services for alarm in service.alarms]
+        alarms += [
+            self._circuit_alarm(),
+            RunbookAlarm(
+                self,
+                "SpotInterruptionsAlarm",
+                section="spot-interruptions",
+                meaning="AWS takes back many of the workers' Spot tasks.",
+                metric=interruptions.metric(period=_HOUR),
+                threshold=max(5, environment.worker.max_tasks // 5),
+                for_minutes=60,
+                period=_HOUR,
+            ),
+            RunbookAlarm(
+                self,
+                "FailedDeploymentAlarm",
+                section="failed-deployment",
+                meaning="ECS gave up on a deployment and rolled it back.",
+                metric=failed_deployments.metric(period=_MINUTE),
+                threshold=1,
+                for_minutes=1,
+                period=_MINUTE,
+            ),
+        ]
+        topic = self._topic(storage)
+        composite = cloudwatch.CompositeAlarm(
+            self,
+            "Attention",
+            alarm_description=f"{environment.name}: something needs a person; the alarms in it say what.",
+            alarm_rule=cloudwatch.AlarmRule.any_of(*alarms),
+        )
+        composite.add_alarm_action(actions.SnsAction(topic))
+        composite.add_ok_action(actions.SnsAction(topic))
+        Dashboard(
+            self,
+            "Dashboard",
+            environment=environment,
+            network=network,
+            messaging=messaging,
+            orchestrator=orchestrator.service,
+            worker=worker.service,
+            waits=[service.queue_wait_hours for service in services],
+            interruptions=interruptions,
+            alarms=alarms,
+        )
+        cdk.CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn)
+
+    def _circuit_alarm(self) -> RunbookAlarm:
+        return RunbookAlarm(
+            self,
+            "CircuitOpenAlarm",
+            section="circuit-open",
+            meaning="The Export API fails and the orchestrator has stopped asking it.",
+            metric=runtime_metric("orchestrator", "CircuitState", statistic="Maximum", period=_MINUTE),
+            threshold=1,
+            for_minutes=10,
+            period=_MINUTE,
+        )
+
+    def _spot_interruptions(self) -> EventCounter:
+        return EventCounter(
+            self,
+            "SpotInterruptions",
+            description="Tasks that ended because AWS took the Spot capacity back",
+            source="aws.ecs",
+            detail_type="ECS Task State Change",
+            detail={
+                "clusterArn": [self._ecs_arn("cluster", self._environment.cluster_name)],
+                "lastStatus": ["STOPPED"],
+                "stopCode": ["SpotInterruption"],
+            },
+            retention_days=self._environment.log_retention_days,
+        )
+
+    def _failed_deployments(self) -> EventCounter:
+        return EventCounter(
+            self,
+            "FailedDeployments",
+            description="Deployments of the services that failed",
+            source="aws.ecs",
+            detail_type="ECS Deployment State Change",
+            detail={"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
+            resources=[{"prefix": self._ecs_arn("service", f"{self._environment.cluster_name}/")}],
+            retention_days=self._environment.log_retention_days,
+        )
+
+    def _ecs_arn(self, resource: str, name: str) -> str:
+        return self.format_arn(service="ecs", resource=resource, resource_name=name)
+
+    def _topic(self, storage: StorageStack) -> sns.Topic:
+        topic = sns.Topic(
+            self,
+            "Alarms",
+            display_name=f"Export processing {self._environment.name}",
+            enforce_ssl=True,
+            master_key=storage.key,
+        )
+        if storage.key is None:
+            acknowledge(
+                topic,
+                {"NIST.800.53.R5-SNSEncryptedKMS": "Names of alarms, no content; no CMK in this environment"},
+            )
+        if self._environment.alarms.email is not None:
+            topic.add_subscription(subscriptions.EmailSubscription(self._environment.alarms.email))
+        return topic
