@@ -1,0 +1,132 @@
+"""S3, DynamoDB and EventBridge behind the proxy: what each checks and moto does not, and its own faults."""
+
+import threading
+import zlib
+from typing import Any
+
+from local.faults import answers, s3_rules, sabotage
+from local.faults.dice import Fault
+from local.faults.exchange import Request, Response, json_answer
+from local.faults.journal import Journal
+from local.faults.s3_rules import S3Rules
+from local.faults.sabotage import Sabotage
+from local.faults.upstream import Upstream
+
+_WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
+
+
+class S3Gate:
+    """Uploads are checked before they are applied, and what was applied is journalled."""
+
+    def __init__(self, upstream: Upstream, journal: Journal, broken: Sabotage | None = None) -> None:
+        self._upstream = upstream
+        self._journal = journal
+        self._rules = S3Rules()
+        self._broken = broken
+
+    def serve(self, request: Request, fault: Fault | None) -> Response:
+        if fault and fault.kind == "corrupted":
+            request = request.with_body(
+                sabotage.flipped(request.body, fault.chance.randrange(max(len(request.body), 1)))
+            )
+        refusal = self._rules.refusal(request)
+        if refusal:
+            return refusal
+        name = request.operation.name
+        forwarded = request
+        is_object = not request.operation.path.endswith((".json", ".jsonl"))
+        if name == "PutObject" and is_object and self._broken is Sabotage.WRONG_BYTES:
+            forwarded = sabotage.with_wrong_byte(request)
+        response = self._upstream.send(forwarded)
+        if response.ok:
+            self._rules.applied(request)
+            if name in ("PutObject", "CompleteMultipartUpload"):
+                self._note(request)
+            if name == "PutObject" and is_object and self._broken is Sabotage.EXTRA_OBJECT:
+                self._upstream.send(sabotage.beside(request))
+        return response
+
+    def _note(self, request: Request) -> None:
+        _, _, key = request.operation.path.lstrip("/").partition("/")
+        if request.operation.name == "PutObject":
+            data = s3_rules.content(request)
+            self._journal.record("object", key=key, size=len(data), crc32=zlib.crc32(data))
+        else:
+            self._journal.record("object", key=key)
+
+
+class DynamoDbGate:
+    """Writes happen one after another: moto checks a condition and writes in two steps, without a lock."""
+
+    def __init__(self, upstream: Upstream, broken: Sabotage | None = None) -> None:
+        self._upstream = upstream
+        self._broken = broken
+        self._lock = threading.Lock()
+
+    def serve(self, request: Request, fault: Fault | None) -> Response:
+        name = request.operation.name
+        if fault and fault.kind == "conflict":
+            return answers.transaction_cancelled(
+                "TransactionConflict",
+                "Transaction is ongoing for the item",
+                len(request.json().get("TransactItems", [])),
+            )
+        if fault and fault.kind == "partial" and name == "BatchGetItem":
+            return self._unprocessed(request)
+        if name not in _WRITES:
+            return self._upstream.send(request)
+        if self._broken is Sabotage.NO_FENCE:
+            request = sabotage.without_condition(request)
+        with self._lock:
+            return self._upstream.send(request)
+
+    def _unprocessed(self, request: Request) -> Response:
+        """Half of the keys of each table are left for the next call."""
+        document = request.json()
+        asked: dict[str, Any] = {}
+        left: dict[str, Any] = {}
+        for table, wanted in document["RequestItems"].items():
+            half = len(wanted["Keys"]) // 2
+            left[table] = {**wanted, "Keys": wanted["Keys"][half:]}
+            if half:
+                asked[table] = {**wanted, "Keys": wanted["Keys"][:half]}
+        if not asked:
+            return json_answer({"Responses": {}, "UnprocessedKeys": left})
+        response = self._upstream.send(request.with_json({**document, "RequestItems": asked}))
+        if not response.ok:
+            return response
+        answer = response.json()
+        return response.with_json(
+            {**answer, "UnprocessedKeys": {**answer.get("UnprocessedKeys", {}), **left}}
+        )
+
+
+class EventsGate:
+    """Every event that EventBridge took is journalled: moto gives no way to read them back."""
+
+    def __init__(self, upstream: Upstream, journal: Journal) -> None:
+        self._upstream = upstream
+        self._journal = journal
+
+    def serve(self, request: Request, fault: Fault | None) -> Response:
+        document = request.json()
+        entries = document.get("Entries", [])
+        if request.operation.name != "PutEvents":
+            return self._upstream.send(request)
+        failed = {0} if fault and fault.kind == "partial" else set()
+        onward = [entry for number, entry in enumerate(entries) if number not in failed]
+        results: list[dict[str, Any]] = []
+        if onward:
+            response = self._upstream.send(request.with_json({**document, "Entries": onward}))
+            if not response.ok:
+                return response
+            results = response.json()["Entries"]
+            for entry, result in zip(onward, results, strict=True):
+                if "EventId" in result:
+                    self._journal.record(
+                        "event", source=entry["Source"], type=entry["DetailType"], detail=entry["Detail"]
+                    )
+        for number in sorted(failed):
+            results.insert(number, {"ErrorCode": "InternalFailure", "ErrorMessage": "Try again."})
+        count = sum("ErrorCode" in result for result in results)
+        return json_answer({"FailedEntryCount": count, "Entries": results})

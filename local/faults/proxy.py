@@ -1,0 +1,245 @@
+"""A proxy on loopback between the services and the AWS server, which breaks calls by seeded dice.
+
+It also enforces what the server behind it does not (`s3_rules`, `sqs_rules`) and journals what AWS accepted.
+`python -m local.faults.proxy http://127.0.0.1:5000 --seed 7` stands alone: calls through it meet the faults.
+"""
+
+import argparse
+import http.client
+import select
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+from local.faults import answers
+from local.faults.dice import Dice, Fault
+from local.faults.exchange import Request, Response
+from local.faults.gates import DynamoDbGate, EventsGate, S3Gate
+from local.faults.journal import Journal
+from local.faults.operations import identify
+from local.faults.sabotage import Sabotage
+from local.faults.sqs_gate import SqsGate
+from local.faults.sqs_rules import TWELVE_HOURS_S, SqsRules
+from local.faults.upstream import Upstream
+
+
+class NoAnswer(Exception):
+    """The connection ends without an answer: after `hang_s` by a close, or at once by a reset."""
+
+    def __init__(self, *, hang_s: float = 0.0, reset: bool = False) -> None:
+        super().__init__("no answer")
+        self.hang_s, self.reset = hang_s, reset
+
+
+class FaultProxy:
+    """A running proxy; use as a context manager.
+
+    upstream: the server's URL. cap_s: how long SQS lets a receipt live (12 hours in AWS).
+    hang_s: how long a time-out takes. broken: a sabotage, in tests of the checker.
+    """
+
+    def __init__(
+        self,
+        upstream: str,
+        dice: Dice,
+        journal: Journal,
+        *,
+        cap_s: float = TWELVE_HOURS_S,
+        hang_s: float = 2.0,
+        broken: Sabotage | None = None,
+        tasks_queue: str = "download-tasks",
+        port: int = 0,
+    ) -> None:
+        way = Upstream(upstream)
+        self.dice = dice
+        self.hang_s = hang_s
+        self._other = way
+        self._sqs = SqsGate(
+            way,
+            SqsRules(cap_s),
+            delete_on_receive=tasks_queue if broken is Sabotage.DELETE_BEFORE_UPLOAD else None,
+        )
+        self._s3 = S3Gate(way, journal, broken)
+        self._dynamodb = DynamoDbGate(way, broken)
+        self._events = EventsGate(way, journal)
+        self._http = _Server(("127.0.0.1", port), self)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), name="fault-proxy", daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def answer(self, request: Request, client: socket.socket) -> Response:
+        """What the client gets. Raises NoAnswer when it gets nothing."""
+        fault = self.dice.decide(request.operation)
+        if fault:
+            early = self._before(request, fault)
+            if early:
+                return early
+        response = self._serve(request, fault, client)
+        match fault.kind if fault else None:
+            case "server-error-after":
+                return answers.server_error(request.operation)
+            case "timeout-after":
+                raise NoAnswer(hang_s=self.hang_s)
+            case "reset-after":
+                raise NoAnswer(reset=True)
+        return response
+
+    def _before(self, request: Request, fault: Fault) -> Response | None:
+        match fault.kind:
+            case "throttled":
+                return answers.throttled(request.operation)
+            case "server-error":
+                return answers.server_error(request.operation)
+            case "timeout-before":
+                raise NoAnswer(hang_s=self.hang_s)
+            case "reset-before":
+                raise NoAnswer(reset=True)
+            case "error-in-200":
+                body = answers.s3_error_body("InternalError", "We encountered an internal error.")
+                return Response(200, [("Content-Type", "application/xml")], body)
+        return None
+
+    def _serve(self, request: Request, fault: Fault | None, client: socket.socket) -> Response:
+        match request.operation.service:
+            case "sqs":
+                return self._sqs.serve(request, fault, lambda: _has_hung_up(client))
+            case "s3":
+                return self._s3.serve(request, fault)
+            case "dynamodb":
+                return self._dynamodb.serve(request, fault)
+            case "events":
+                return self._events.serve(request, fault)
+        return self._other.send(request)
+
+
+def _has_hung_up(client: socket.socket) -> bool:
+    readable, _, _ = select.select([client], [], [], 0)
+    try:
+        return bool(readable) and not client.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, address: tuple[str, int], proxy: FaultProxy) -> None:
+        self.proxy = proxy
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # Clients are killed all the time here; anything else is a fault of this proxy.
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def _exchange(self) -> None:
+        request = Request(
+            self.command,
+            self.path,
+            self.headers,
+            self._body(),
+            identify(self.command, self.path, self.headers),
+        )
+        try:
+            self._send(self.server.proxy.answer(request, self.connection))
+        except NoAnswer as silence:
+            self._hang_up(silence)
+        except (OSError, http.client.HTTPException) as error:
+            # The server behind is gone or said nonsense: a client sees a connection that ends.
+            self.log_error("no answer from the server behind the proxy: %r", error)
+            self.close_connection = True
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _exchange  # noqa: N815
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        pieces = []
+        while length := int(self.rfile.readline().partition(b";")[0], 16):
+            pieces.append(self.rfile.read(length))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(pieces)
+
+    def _send(self, response: Response) -> None:
+        self.send_response_only(response.status)
+        framed = {name.lower() for name, _ in response.headers}
+        for name, value in response.headers:
+            self.send_header(name, value)
+        # An answer to HEAD announces the length that GET would have.
+        if "content-length" not in framed:
+            self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+    def _hang_up(self, silence: NoAnswer) -> None:
+        time.sleep(silence.hang_s)
+        if silence.reset:
+            # Lingering for zero seconds makes the kernel send RST instead of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Silent: the dice count and the journal records."""
+
+
+DEFAULT_RATES = {
+    "throttled": 0.02, "server-error": 0.01, "server-error-after": 0.005, "timeout-before": 0.003,
+    "timeout-after": 0.003, "reset-before": 0.005, "reset-after": 0.005, "partial": 0.05, "conflict": 0.02,
+    "duplicate": 0.04, "receipt-expired": 0.02, "shuffled": 0.1, "withheld": 0.02, "corrupted": 0.02,
+    "error-in-200": 0.05,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local.faults.proxy", description=__doc__)
+    parser.add_argument("upstream", help="URL of the server behind, for instance http://127.0.0.1:5000")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--receipt-cap", type=float, default=TWELVE_HOURS_S, metavar="SECONDS")
+    arguments = parser.parse_args()
+    dice = Dice(arguments.seed, DEFAULT_RATES)
+    journal = Journal(Path(tempfile.mkdtemp(prefix="faults-")) / "journal.jsonl")
+    with FaultProxy(
+        arguments.upstream, dice, journal, cap_s=arguments.receipt_cap, port=arguments.port
+    ) as proxy:
+        print(f"export AWS_ENDPOINT_URL={proxy.url}", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            for kind, count in sorted(dice.count.items()):
+                print(f"{count:6} {kind}")
+
+
+if __name__ == "__main__":
+    main()

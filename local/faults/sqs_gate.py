@@ -1,0 +1,160 @@
+"""SQS behind the proxy: receipts as SQS keeps them, and the faults that only a queue has.
+
+moto changes its queues without a lock, so calls that change one are made one after another, and a long poll
+becomes short ones: otherwise a message could be lost by the stand-in and be blamed on the services.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from local.faults import sqs_rules
+from local.faults.dice import Fault
+from local.faults.exchange import Request, Response, json_answer
+from local.faults.sqs_rules import SqsRules, Verdict
+from local.faults.upstream import Upstream
+
+_SHORT_POLL_S = 0.1
+_DEFAULT_VISIBILITY_S = 30
+_FAILED = {
+    "SenderFault": False,
+    "Code": "ServiceUnavailable",
+    "Message": "The request has failed, try again.",
+}
+
+
+class SqsGate:
+    """Answers every SQS call. Called from many threads."""
+
+    def __init__(self, upstream: Upstream, rules: SqsRules, *, delete_on_receive: str | None = None) -> None:
+        """delete_on_receive: a sabotage; messages of the queues whose URL holds this are deleted at once."""
+        self._upstream = upstream
+        self._rules = rules
+        self._delete_on_receive = delete_on_receive
+        self._queues: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+
+    def serve(self, request: Request, fault: Fault | None, gone: Callable[[], bool]) -> Response:
+        """`gone` says whether the client still waits."""
+        document = request.json()
+        match request.operation.name:
+            case "ReceiveMessage":
+                return self._receive(request, document, fault, gone)
+            case "ChangeMessageVisibility":
+                return self._change_visibility(request, document)
+            case "DeleteMessage":
+                return self._delete(request, document)
+            case "ChangeMessageVisibilityBatch" | "DeleteMessageBatch" | "SendMessageBatch":
+                return self._batch(request, document, fault)
+        return self._forward(request, document)
+
+    def _forward(self, request: Request, document: dict[str, Any], operation: str | None = None) -> Response:
+        with self._queues[document.get("QueueUrl", "")]:
+            return self._upstream.send(request.with_json(document, operation=operation))
+
+    def _receive(
+        self, request: Request, document: dict[str, Any], fault: Fault | None, gone: Callable[[], bool]
+    ) -> Response:
+        deadline = time.monotonic() + int(document.get("WaitTimeSeconds", 0))
+        document["WaitTimeSeconds"] = 0
+        visibility_s = document.get("VisibilityTimeout", _DEFAULT_VISIBILITY_S)
+        document["VisibilityTimeout"] = sqs_rules.forwarded_visibility(int(visibility_s))
+        while True:
+            with self._queues[document["QueueUrl"]]:
+                response = self._upstream.send(request.with_json(document))
+                messages = response.json().get("Messages", []) if response.ok else []
+                for message in messages:
+                    self._rules.received(message["MessageId"], message["ReceiptHandle"], visibility_s)
+            if messages or not response.ok or time.monotonic() >= deadline or gone():
+                break
+            time.sleep(_SHORT_POLL_S)
+        if not messages:
+            return response
+        if self._delete_on_receive and self._delete_on_receive in document["QueueUrl"]:
+            for message in messages:
+                self._with_receipt(request, document, message["ReceiptHandle"], "DeleteMessage")
+        if fault:
+            messages = self._disturb(request, document, messages, fault)
+        return response.with_json({"Messages": messages})
+
+    def _disturb(
+        self, request: Request, document: dict[str, Any], messages: list[dict[str, Any]], fault: Fault
+    ) -> list[dict[str, Any]]:
+        receipt = messages[0]["ReceiptHandle"]
+        match fault.kind:
+            case "duplicate":
+                self._rules.show_twice(receipt)
+                self._with_receipt(request, document, receipt, "ChangeMessageVisibility", VisibilityTimeout=0)
+            case "receipt-expired":
+                self._rules.expire(receipt)
+                self._with_receipt(request, document, receipt, "ChangeMessageVisibility", VisibilityTimeout=0)
+            case "shuffled":
+                fault.chance.shuffle(messages)
+            case "withheld":
+                return messages[1:]
+        return messages
+
+    def _with_receipt(
+        self, request: Request, document: dict[str, Any], receipt: str, operation: str, **more: int
+    ) -> None:
+        call = {"QueueUrl": document["QueueUrl"], "ReceiptHandle": receipt, **more}
+        self._forward(request, call, operation)
+
+    def _change_visibility(self, request: Request, document: dict[str, Any]) -> Response:
+        receipt, visibility_s = document["ReceiptHandle"], int(document["VisibilityTimeout"])
+        verdict = self._rules.judge_visibility(receipt, visibility_s)
+        if verdict is Verdict.PRETEND:
+            return json_answer({})
+        if verdict is not Verdict.FORWARD:
+            return sqs_rules.refusal(verdict, receipt, visibility_s)
+        document["VisibilityTimeout"] = sqs_rules.forwarded_visibility(visibility_s)
+        return self._forward(request, document)
+
+    def _delete(self, request: Request, document: dict[str, Any]) -> Response:
+        if self._rules.judge_delete(document["ReceiptHandle"]) is Verdict.PRETEND:
+            return json_answer({})
+        return self._forward(request, document)
+
+    def _batch(self, request: Request, document: dict[str, Any], fault: Fault | None) -> Response:
+        """Entries that the rules or a fault decide are answered here, the others go on."""
+        successful: list[dict[str, Any]] = []
+        failed: list[dict[str, Any]] = []
+        onward: list[dict[str, Any]] = []
+        partial = fault if fault and fault.kind == "partial" else None
+        for number, entry in enumerate(document["Entries"]):
+            # A partial failure always fails the first entry, so that it is one.
+            if partial and (number == 0 or partial.chance.random() < 0.5):
+                failed.append({"Id": entry["Id"], **_FAILED})
+                continue
+            verdict, visibility_s = self._judge(request.operation.name, entry)
+            if verdict is Verdict.PRETEND:
+                successful.append({"Id": entry["Id"]})
+            elif verdict is Verdict.FORWARD:
+                onward.append(entry)
+            else:
+                code, text = sqs_rules.error(verdict, entry["ReceiptHandle"], visibility_s)
+                failed.append({"Id": entry["Id"], "SenderFault": True, "Code": code, "Message": text})
+        response = json_answer({})
+        if onward:
+            response = self._forward(request, {**document, "Entries": onward})
+            if not response.ok:
+                return response
+        answer = response.json()
+        return response.with_json(
+            {
+                "Successful": answer.get("Successful", []) + successful,
+                "Failed": answer.get("Failed", []) + failed,
+            }
+        )
+
+    def _judge(self, operation: str, entry: dict[str, Any]) -> tuple[Verdict, int]:
+        match operation:
+            case "DeleteMessageBatch":
+                return self._rules.judge_delete(entry["ReceiptHandle"]), 0
+            case "ChangeMessageVisibilityBatch":
+                visibility_s = int(entry["VisibilityTimeout"])
+                verdict = self._rules.judge_visibility(entry["ReceiptHandle"], visibility_s)
+                entry["VisibilityTimeout"] = sqs_rules.forwarded_visibility(visibility_s)
+                return verdict, visibility_s
+        return Verdict.FORWARD, 0
