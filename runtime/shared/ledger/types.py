@@ -1,0 +1,166 @@
+"""The ledger's words: what is claimed, what a claim allows, and why one is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from runtime.shared.consumer.cancellation import LeaseLost
+
+__all__ = [
+    "AlreadyFinished",
+    "Busy",
+    "Claim",
+    "JobClaim",
+    "JobOutcome",
+    "JobState",
+    "LeaseLost",
+    "PartsState",
+    "Split",
+    "Summary",
+    "Superseded",
+    "WorkUnit",
+]
+
+Summary = Mapping[str, int | str]
+JobOutcome = Literal["completed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkUnit:
+    """One archive of a job, or one part of a split archive (`part` is its index, `epoch` the split it belongs
+    to).
+    """
+
+    export_job_id: str
+    task_id: str
+    file_id: str
+    part: int | None = None
+    epoch: int = 0
+
+    def whole(self) -> "WorkUnit":
+        """The task this part belongs to."""
+        return WorkUnit(self.export_job_id, self.task_id, self.file_id)
+
+    @property
+    def task_key(self) -> str:
+        return f"TASK#{self.task_id}"
+
+    @property
+    def key(self) -> str:
+        return self.task_key if self.part is None else f"{self.task_key}#PART#{self.part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A task's parts: entry ranges [first, last) by index, and the epoch that tells them from an earlier
+    split.
+    """
+
+    parts: tuple[tuple[int, int], ...]
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartsState:
+    """How far a split task is; when done == count the caller joins the manifest and completes the task
+    itself.
+    """
+
+    done: int
+    count: int
+    summaries: tuple[Summary, ...] = ()
+    """What each finished part reported, by index; filled when all are done."""
+
+    @property
+    def finished(self) -> bool:
+        return self.done >= self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to write about one unit; every later write carries `generation` and fails when it is
+    stale.
+    """
+
+    unit: WorkUnit
+    generation: int
+    owner: str
+    split: Split | None = None
+    """The recorded split when the task has been split before; nothing is to be planned again."""
+    parts_sent: bool = False
+    """False with a split: an earlier attempt may have died before sending every part, so send them
+    (again).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class JobClaim:
+    """The right to list one job; `cursor` and `pages` say where an interrupted listing goes on."""
+
+    export_job_id: str
+    generation: int
+    owner: str
+    correlation_id: str
+    cursor: str | None = None
+    pages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Where a job is, read consistently. Counts are exact: each task is counted once whatever is
+    redelivered.
+    """
+
+    export_job_id: str
+    status: str
+    listing_complete: bool
+    tasks_total: int
+    tasks_done: int
+    tasks_parked: int
+    correlation_id: str = ""
+    reason: str = ""
+    """Why the job as a whole was parked, when it was."""
+    error: str = ""
+    announced: str = ""
+    """The outcome whose event has been sent."""
+    times: Mapping[str, float] = field(default_factory=dict)
+    """Epoch seconds: created_at, finished_at where known."""
+
+    @property
+    def outcome(self) -> JobOutcome | None:
+        """What may be said about the job now; None while anything is open."""
+        if self.reason:
+            return "failed"
+        if not self.listing_complete or self.tasks_done + self.tasks_parked < self.tasks_total:
+            return None
+        return "failed" if self.tasks_parked else "completed"
+
+
+class AlreadyFinished(Exception):
+    """The unit is done; a redelivery has nothing left to do but to see that the completion was said."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"already {status}")
+        self.status = status
+
+
+class Busy(Exception):
+    """Another live claim holds the unit. Answer with Yield(delay_s=retry_after_s), not Retry: a duplicate of
+    a task that runs for hours must not run out of receives while it waits."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(f"claimed by another owner for {retry_after_s:.1f} s more")
+        self.retry_after_s = retry_after_s
+
+
+class Superseded(Exception):
+    """The part belongs to a split that has been restarted.
+
+    With `task_open` the new split's parts are not on the queue yet and this message may be the only one that
+    still leads there: claim the whole task (`unit.whole()`) and go on with that. Otherwise drop the message
+    (Done).
+    """
+
+    def __init__(self, *, task_open: bool) -> None:
+        super().__init__("the split this part belongs to has been restarted")
+        self.task_open = task_open
