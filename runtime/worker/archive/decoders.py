@@ -1,0 +1,150 @@
+"""A decompressor for each method that is read, with bounded memory whatever the data asks for.
+
+`decompress(data, max_length)` never returns more than `max_length` bytes (Deflate64: a few MiB), so that a
+bomb shows itself step by step and not as one allocation.
+"""
+
+import bz2
+import lzma
+import struct
+import sys
+from typing import Any
+
+from runtime.shared.contracts import EntryOutcome
+from runtime.worker.archive import methods
+from runtime.worker.archive.entry import Entry
+from runtime.worker.archive.errors import EntryRejected
+from runtime.worker.archive.inflate import Decompressor, InflateError, Inflater
+from runtime.worker.archive.limits import Buffer
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+# LZMA and Zstandard data name the history they need; deflate needs 32 KiB, bzip2 4 MB. 32 MiB is 7-Zip's
+# normal level and beyond zstd's default (8 MiB), and 32 slots of it stay under the worker's memory.
+MAX_WINDOW_BITS = 25
+
+# What the libraries raise for bad data. inflate64 raises ValueError, bz2 OSError.
+DATA_ERRORS: tuple[type[Exception], ...] = (
+    InflateError, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError,
+)  # fmt: skip
+
+
+class Deflate64:
+    """inflate64 has no working output limit, so its input is fed in pieces that bound the output.
+
+    One length code of 18 bits makes at most 65,538 bytes: 128 bytes of input, under 4 MiB.
+    """
+
+    _PIECE = 128
+
+    def __init__(self, compressed_size: int) -> None:
+        import inflate64
+
+        self._inner: Any = inflate64.Inflater()
+        self._left = compressed_size
+        self._pending = memoryview(b"")
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof) and not self._left
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._pending
+
+    def decompress(self, data: Buffer, /, max_length: int = -1) -> bytes:
+        if data:
+            self._pending = memoryview(data)
+        out: list[bytes] = []
+        produced = 0
+        while self._pending and produced < max_length:
+            if self._inner.eof:
+                # It says that it reached the end but not where, so the last byte is always fed alone:
+                # whoever is at the end before it has garbage behind.
+                self.unused_data = bytes(self._pending[:1])
+                self._left = 0
+                break
+            length = min(self._PIECE, len(self._pending), max(1, self._left - 1))
+            out.append(self._inner.inflate(self._pending[:length]))
+            self._pending = self._pending[length:]
+            self._left -= length
+            produced += len(out[-1])
+        return b"".join(out)
+
+
+class ZipLzma:
+    """LZMA as ZIP wraps it, 5.8.8: version, length of the properties, properties, data.
+
+    liblzma reads raw LZMA only up to the end of its input, and would go on into garbage. Its `.lzma` format
+    has the same properties and the size in front, so that header is made here: the end is then known exactly.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        # 4.4.4 bit 1, for LZMA: the data ends with a marker.
+        self._size = -1 if entry.flags & 2 else entry.size
+        self._head = b""
+        self._inner: lzma.LZMADecompressor | None = None
+
+    @property
+    def eof(self) -> bool:
+        return self._inner is not None and self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._inner is None or self._inner.needs_input
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data if self._inner else b""
+
+    def decompress(self, data: Buffer, /, max_length: int = -1) -> bytes:
+        if self._inner is None:
+            taken = 9 - len(self._head)
+            self._head += bytes(data[:taken])
+            if len(self._head) < 9:
+                return b""
+            data = data[taken:]
+            self._inner = self._open()
+        return self._inner.decompress(data, max_length)
+
+    def _open(self) -> lzma.LZMADecompressor:
+        length, properties, window = struct.unpack("<2xHBL", self._head)
+        if length != 5:
+            raise ValueError(f"{length} bytes of LZMA properties instead of 5")
+        _check_window(window)
+        inner = lzma.LZMADecompressor(lzma.FORMAT_ALONE)
+        inner.decompress(struct.pack("<BLq", properties, window, self._size), 0)
+        return inner
+
+
+def _check_window(window: int) -> None:
+    if window > 1 << MAX_WINDOW_BITS:
+        raise EntryRejected(
+            EntryOutcome.LIMIT_EXCEEDED,
+            f"the data needs a window of {window} bytes, over the limit of {1 << MAX_WINDOW_BITS}",
+        )
+
+
+def decompressor(entry: Entry) -> Decompressor | None:
+    """For the entry's data; None for stored entries. Raises EntryRejected for a method that is not read."""
+    match entry.method:
+        case methods.STORED:
+            return None
+        case methods.DEFLATE:
+            return Inflater()
+        case methods.BZIP2:
+            return bz2.BZ2Decompressor()
+        case methods.ZSTANDARD:
+            options = {int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_BITS}
+            return zstd.ZstdDecompressor(options=options)
+        case methods.LZMA:
+            return ZipLzma(entry)
+        case methods.DEFLATE64:
+            return Deflate64(entry.compressed_size)
+    raise EntryRejected(
+        EntryOutcome.UNSUPPORTED_METHOD, f"{methods.method_name(entry.method)} cannot be read"
+    )

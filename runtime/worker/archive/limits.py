@@ -1,0 +1,44 @@
+"""How much an archive may ask for, and the bytes it is read from."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+Buffer = bytes | bytearray | memoryview
+
+
+class ByteSource(Protocol):
+    """The archive's bytes: ranged HTTP reads, a spooled file, or memory."""
+
+    @property
+    def size(self) -> int:
+        """Length of the archive in bytes."""
+        ...
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from `offset`, or an exception of the source's own."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Everything an archive announces is held against these before memory is set aside for it."""
+
+    max_entries: int = 1_000_000
+    max_directory_bytes: int = 256 * 1024 * 1024
+    max_entry_bytes: int = 5 * 1024**4  # the largest S3 object
+    # Real exports compress 2 to 50 times, repetitive logs 100 to 200; deflate's own end is 1,032.
+    max_ratio: float = 250
+    # An S3 key has 1,024 bytes; "exports/", a job id of 256 and "/" come off it.
+    max_name_bytes: int = 759
+    max_depth: int = 64
+
+    # Below this a ratio says nothing: 64 KiB of blanks are no bomb, and compress 500 times.
+    ratio_floor_bytes: int = 64 * 1024
+
+    def excess(self, size: int, compressed_size: int) -> str | None:
+        """What is too much about an entry of these sizes, or None."""
+        if size > self.max_entry_bytes:
+            return f"{size} bytes, over the limit of {self.max_entry_bytes}"
+        if size > self.ratio_floor_bytes and size > self.max_ratio * compressed_size:
+            return f"{size} bytes out of {compressed_size}, over the ratio of {self.max_ratio:g}"
+        return None

@@ -1,0 +1,64 @@
+"""Which names may become part of an S3 key, and which two names are one.
+
+S3 and DynamoDB compare names byte by byte, so "A.txt" and "a.txt" are two objects, neither overwrites the
+other, and both are published. Names that are equal once "\\" is "/" are one key; names that are equal in
+Unicode's normal form C look alike to every reader and become one file on systems that normalise. Of such
+names, and of exact duplicates, none is published: nothing says which of them is meant.
+"""
+
+import re
+import unicodedata
+
+from runtime.shared.contracts import EntryOutcome
+from runtime.worker.archive.limits import Limits
+
+_CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029"
+_BIDI = "\u202a-\u202e\u2066-\u2069"
+_LOST = "\ufffd-\uffff"
+_CLIMBS = re.compile(r"(?:\A|/)\.\.(?:/|\Z)")
+_DRIVE = re.compile(r"\A[A-Za-z]:")
+_EMPTY_SEGMENT = re.compile(r"(?:\A|/)\.?(?=/|\Z)")
+_UNFIT = re.compile(f"[{_CONTROL}{_BIDI}{_LOST}]")
+
+# One search passes nearly every name; only what it finds is looked at closely.
+_SUSPECT = re.compile(rf"[{_CONTROL}{_BIDI}{_LOST}]|\A[A-Za-z]:|(?:\A|/)\.{{0,2}}(?:/|\Z)")
+
+
+def unsafe(name: str, limits: Limits) -> tuple[EntryOutcome, str] | None:
+    """The outcome and reason for a name that must not be published, or None. A folder's last "/" is fine."""
+    if _SUSPECT.search(name) and (text := _why(name[:-1] if len(name) > 1 and name[-1] == "/" else name)):
+        return EntryOutcome.UNSAFE_NAME, text
+    if len(name) * 4 > limits.max_name_bytes and (length := len(name.encode())) > limits.max_name_bytes:
+        return (
+            EntryOutcome.LIMIT_EXCEEDED,
+            f"a name of {length} bytes, over the limit of {limits.max_name_bytes}",
+        )
+    if name.count("/") > limits.max_depth:
+        return (
+            EntryOutcome.LIMIT_EXCEEDED,
+            f"{name.count('/')} folders deep, over the limit of {limits.max_depth}",
+        )
+    return None
+
+
+def _why(name: str) -> str | None:
+    if not name:
+        return "an empty name"
+    if name[0] == "/":
+        return "an absolute path"
+    if _DRIVE.search(name):
+        return "a path with a drive letter"
+    if _CLIMBS.search(name):
+        return 'a path that climbs with ".."'
+    if _EMPTY_SEGMENT.search(name):
+        return 'an empty or "." segment in the path'
+    if found := _UNFIT.search(name):
+        if found[0] == "\ufffd":
+            return "a name that is not valid UTF-8"
+        return f"a control character (U+{ord(found[0]):04X}) in the name"
+    return None
+
+
+def identity(name: str) -> str:
+    """Names with the same identity would overwrite each other."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -1,0 +1,160 @@
+"""One entry's bytes, from its local header to its last check, as they arrive.
+
+Promises: memory is bounded by the step, whatever the entry holds; output never exceeds the size that the
+directory gave, nor the limits; `finished` is true only when the local header, the data's own end, size,
+CRC-32 and data descriptor have all been found right. Until then nothing it returned is verified.
+"""
+
+from collections.abc import Iterator
+
+from runtime.shared.contracts import EntryOutcome
+from runtime.worker.archive.decoders import DATA_ERRORS, decompressor
+from runtime.worker.archive.entry import Entry
+from runtime.worker.archive.errors import EntryRejected
+from runtime.worker.archive.faults import broken_off, corrupt, trailing, undecodable, wrong_crc, wrong_size
+from runtime.worker.archive.inflate import Decompressor, crc32
+from runtime.worker.archive.limits import Buffer, Limits
+from runtime.worker.archive.local import check_local_header, header_length
+from runtime.worker.archive.records import LOCAL, descriptors
+
+STEP_BYTES = 1024 * 1024
+_NOTHING = memoryview(b"")
+
+
+class EntryReader:
+    """Feed it the entry's span in pieces of any size; it gives the file's bytes.
+
+    `entry` must have passed `judge`. One thread at a time. Raises EntryRejected from the constructor for a
+    method that is not read and for sizes over the limits.
+    """
+
+    def __init__(self, entry: Entry, limits: Limits) -> None:
+        if excess := limits.excess(entry.size, entry.compressed_size):
+            raise EntryRejected(EntryOutcome.LIMIT_EXCEEDED, excess)
+        self.entry = entry
+        self.crc32 = 0  # of the bytes that came out so far
+        self.produced = 0  # how many they are
+        self.header_length: int | None = None  # from the local header to the data; None: not all read yet
+        self.finished = False
+        self._decoder = decompressor(entry)
+        self._left = entry.compressed_size
+        self._held = bytearray()  # of a header or descriptor of which not all has come
+
+    def feed(self, data: Buffer) -> Iterator[Buffer]:
+        """Take the next bytes of the span; yields the file's next bytes. Raises EntryRejected.
+
+        Exhaust the iterator before feeding again. Chunks of a stored entry are views of `data`: copy them
+        or be done with them before its memory is reused. Bytes behind the entry's end are not looked at.
+        """
+        view = memoryview(data)
+        if self.header_length is None:
+            view = self._take_header(view)
+            if self.header_length is None:
+                return
+        if self._left:
+            piece, view = view[: self._left], view[self._left :]
+            self._left -= len(piece)
+            if self._decoder is None:
+                self._count(piece)
+                yield piece
+            else:
+                yield from self._decode(self._decoder, piece)
+        if not self._left and not self.finished:
+            self._check_end(view)
+
+    def close(self) -> None:
+        """No more bytes will come. Raises EntryRejected unless the entry is `finished`."""
+        if not self.finished:
+            missing = f"{self._left} bytes of its data" if self._left else "its data descriptor"
+            raise corrupt(f"the archive's bytes end before the entry does: {missing} cannot be there")
+
+    def skip_stored(self, count: int, crc: int) -> None:
+        """Go on inside a stored entry: its first `count` bytes were read before and have this CRC-32.
+
+        To be called when the header has been read and no data yet; the next bytes to feed are those behind.
+        """
+        if self._decoder is not None or self.header_length is None or self.produced:
+            raise ValueError(
+                "only a stored entry of which just the header was read can be entered in the middle"
+            )
+        if not 0 <= count <= self._left:
+            raise ValueError(f"byte {count} is outside the entry's {self._left}")
+        self._left -= count
+        self.produced, self.crc32 = count, crc
+
+    def _take_header(self, view: memoryview) -> memoryview:
+        """Collect the local header; returns what is behind it."""
+        view = self._hold(view, LOCAL.size)
+        if len(self._held) < LOCAL.size:
+            return view
+        length = header_length(self._held)
+        view = self._hold(view, length)
+        if len(self._held) == length:
+            check_local_header(self.entry, self._held)
+            self.header_length = length
+            self._held.clear()
+        return view
+
+    def _hold(self, view: memoryview, wanted: int) -> memoryview:
+        missing = max(0, wanted - len(self._held))
+        self._held += view[:missing]
+        return view[missing:]
+
+    def _decode(self, decoder: Decompressor, piece: memoryview) -> Iterator[bytes]:
+        if decoder.eof:
+            raise trailing()
+        data = piece
+        while True:
+            # Room for one byte more than is due, so that too much shows itself.
+            room = min(STEP_BYTES, self.entry.size - self.produced + 1)
+            try:
+                out = decoder.decompress(data, room)
+            except DATA_ERRORS as error:
+                raise undecodable(error) from error
+            if out:
+                self._count(out)
+                yield out
+            if decoder.eof:
+                if decoder.unused_data or self._left:
+                    raise trailing()
+                return
+            if decoder.needs_input:
+                return
+            data = _NOTHING
+
+    def _count(self, out: Buffer) -> None:
+        self.produced += len(out)
+        if self.produced > self.entry.size:
+            raise wrong_size(self.entry, self.produced)
+        self.crc32 = crc32(out, self.crc32)
+
+    def _check_end(self, view: memoryview) -> None:
+        """All data has been fed: is it whole and right, and does the data descriptor agree?"""
+        entry = self.entry
+        # An empty file may come without any compressed data, not even an end marker.
+        if self._decoder is not None and not self._decoder.eof and entry.compressed_size:
+            raise broken_off()
+        if self.produced != entry.size:
+            raise wrong_size(entry, self.produced)
+        if self.crc32 != entry.crc32:
+            raise wrong_crc(entry, self.crc32)
+        if not entry.has_descriptor:
+            self.finished = True
+            return
+        self._hold(view, 24)
+        self.finished = descriptor_agrees(entry, self._held)
+
+
+def descriptor_agrees(entry: Entry, data: Buffer) -> bool:
+    """Whether `data` begins with the entry's descriptor; False: too short to tell. Raises EntryRejected."""
+    undecided = False
+    for form in descriptors(entry.crc32, entry.compressed_size, entry.size):
+        begun = bytes(data[: len(form)])
+        if begun == form:
+            return True
+        undecided |= form.startswith(begun)
+    if not undecided:
+        raise EntryRejected(
+            EntryOutcome.HEADER_MISMATCH, "the data descriptor is missing or disagrees with the directory"
+        )
+    return False
