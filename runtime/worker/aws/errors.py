@@ -1,0 +1,62 @@
+"""What AWS answers when it says no, in words an operator can act on."""
+
+import json
+import re
+
+_CODE = re.compile(rb"<Code>([^<]*)</Code>")
+_MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
+_RETRYABLE_CODES = frozenset(
+    {
+        "BadDigest",  # damaged on the way: the data was checked before it was sent
+        "ExpiredToken",  # the credentials are read afresh for every attempt
+        "InternalError",
+        "InternalServerError",
+        "LimitExceededException",
+        "OperationAborted",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeTooSkewed",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionConflictException",
+    }
+)
+
+
+class AwsError(Exception):
+    """An answer other than success, after the retries that make sense."""
+
+    def __init__(self, operation: str, status: int, code: str, message: str) -> None:
+        super().__init__(f"{operation} answered {status} {code}: {message}".rstrip(": "))
+        self.operation = operation
+        self.status = status
+        self.code = code
+
+    @property
+    def retryable(self) -> bool:
+        return self.status >= 500 or self.status == 429 or self.code in _RETRYABLE_CODES
+
+
+class AwsUnreachable(Exception):
+    """No answer: connections failed, broke or timed out at every attempt."""
+
+
+def error_of(operation: str, status: int, body: bytes) -> AwsError:
+    """The error in an XML (S3) or JSON (DynamoDB) body; a HEAD has none, then the status stands alone."""
+    code = message = ""
+    if body.startswith(b"{"):
+        try:
+            document = json.loads(body)
+            code = str(document.get("__type", "")).rpartition("#")[2]
+            message = str(document.get("message") or document.get("Message") or "")
+        except ValueError:
+            message = body[:200].decode("utf-8", "replace")
+    elif found := _CODE.search(body):
+        code = found[1].decode("utf-8", "replace")
+        text = _MESSAGE.search(body)
+        message = text[1].decode("utf-8", "replace") if text else ""
+    return AwsError(operation, status, code, message)

@@ -1,0 +1,211 @@
+"""Putting verified bytes into the bucket: one request for a small object, parts for a large one.
+
+The calls made per object or per part go through the slim client; creating, completing, listing and aborting
+multipart uploads are rare and stay with boto3. Every object is given its full-object CRC-32, which S3 checks
+before the object becomes visible.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from runtime.worker.aws.client import AwsClient, Answer, Call, Exchange
+from runtime.worker.aws.errors import AwsError
+from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, escape_path
+from runtime.worker.net.wire import Buffer
+from runtime.worker.scope import Scope
+
+
+class Part(NamedTuple):
+    """An uploaded part; `crc` is the CRC-32 of its bytes."""
+
+    number: int
+    etag: str
+    crc: int
+    size: int
+
+
+class Present(NamedTuple):
+    """What HeadObject says of an object; `crc` is None unless it is a full-object CRC-32."""
+
+    size: int
+    crc: int | None
+    sha256: str | None
+
+
+class Description(NamedTuple):
+    """What goes with an object beside its bytes; header-ready by `describe`."""
+
+    content_type: str
+    metadata: Mapping[str, str]
+
+
+def crc_text(crc: int) -> str:
+    """S3's form of a CRC-32: base64 of four big-endian bytes."""
+    return base64.b64encode(crc.to_bytes(4, "big")).decode()
+
+
+def crc_value(text: str) -> int:
+    return int.from_bytes(base64.b64decode(text), "big")
+
+
+def header_safe(value: str) -> str:
+    """User metadata travels as headers: what is not printable ASCII is percent-encoded."""
+    return quote(value, safe="!#$&'()*+,/:;=?@[]-_.~")
+
+
+class ObjectStore:
+    """One bucket."""
+
+    def __init__(self, fast: AwsClient, s3: Any, bucket: str) -> None:
+        self._fast = fast
+        self._s3 = s3
+        self.bucket = bucket
+        self._host = fast.endpoint.authority
+        self._base = fast.endpoint.base_path
+
+    def _path(self, key: str) -> str:
+        return self._base + escape_path(key)
+
+    # --- one request per object --------------------------------------------------------------------------
+
+    def start_put(
+        self,
+        key: str,
+        body: Sequence[Buffer],
+        crc: int,
+        sha256: str | None,
+        about: Description,
+        scope: Scope,
+    ) -> Exchange:
+        """Send a whole object; `finish` waits for S3's answer."""
+        headers = {
+            "host": self._host,
+            "content-type": about.content_type,
+            "x-amz-checksum-crc32": crc_text(crc),
+            "x-amz-sdk-checksum-algorithm": "CRC32",
+        }
+        for name, value in about.metadata.items():
+            headers[f"x-amz-meta-{name}"] = value
+        return self._fast.start(
+            Call(
+                "PutObject",
+                "PUT",
+                self._path(key),
+                headers,
+                body,
+                sum(map(len, body)),
+                # The digest that is known anyway; the CRC-32 guards the bytes where there is none.
+                sha256 or UNSIGNED_PAYLOAD,
+            ),
+            scope,
+        )
+
+    def finish(self, exchange: Exchange, scope: Scope) -> Answer:
+        return self._fast.finish(exchange, scope)
+
+    def drop(self, exchange: Exchange, scope: Scope) -> None:
+        self._fast.drop(exchange, scope)
+
+    def start_head(self, key: str, scope: Scope) -> Exchange:
+        """Ask for an object's size and checksum; `finish_head` reads the answer."""
+        headers = {"host": self._host, "x-amz-checksum-mode": "ENABLED"}
+        return self._fast.start(Call("HeadObject", "HEAD", self._path(key), headers), scope)
+
+    def finish_head(self, exchange: Exchange, scope: Scope) -> Present | None:
+        """None when there is no such object."""
+        try:
+            headers = self._fast.finish(exchange, scope).headers
+        except AwsError as error:
+            if error.status == 404:
+                return None
+            raise
+        crc = headers.get("x-amz-checksum-crc32")
+        full = headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT"
+        return Present(
+            int(headers.get("content-length", "-1")),
+            crc_value(crc) if crc and full and "-" not in crc else None,
+            headers.get("x-amz-meta-sha256"),
+        )
+
+    # --- an object in parts ------------------------------------------------------------------------------
+
+    def create_upload(self, key: str, about: Description) -> str:
+        """Begin a multipart upload that will be checked by its full-object CRC-32; returns its id."""
+        answer = self._s3.create_multipart_upload(
+            Bucket=self.bucket,
+            Key=key,
+            ChecksumAlgorithm="CRC32",
+            ChecksumType="FULL_OBJECT",
+            ContentType=about.content_type,
+            Metadata=dict(about.metadata),
+        )
+        return str(answer["UploadId"])
+
+    def upload_part(
+        self, key: str, upload_id: str, number: int, buffers: Sequence[Buffer], crc: int, scope: Scope
+    ) -> Part:
+        """Send one part. Its CRC-32 goes with it, so S3 refuses what was damaged on the way."""
+        size = sum(map(len, buffers))
+        headers = {
+            "host": self._host,
+            "x-amz-checksum-crc32": crc_text(crc),
+            "x-amz-sdk-checksum-algorithm": "CRC32",
+        }
+        path = f"{self._path(key)}?partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
+        answer = self._fast.call(Call("UploadPart", "PUT", path, headers, buffers, size), scope)
+        return Part(number, answer.headers.get("etag", ""), crc, size)
+
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[Part], crc: int, size: int, **conditions: str
+    ) -> None:
+        """Make the object visible, provided that the whole has this CRC-32 and size."""
+        self._s3.complete_multipart_upload(
+            Bucket=self.bucket,
+            Key=key,
+            UploadId=upload_id,
+            MultipartUpload={
+                "Parts": [
+                    {"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": crc_text(part.crc)}
+                    for part in parts
+                ]
+            },
+            ChecksumCRC32=crc_text(crc),
+            ChecksumType="FULL_OBJECT",
+            MpuObjectSize=size,
+            **conditions,
+        )
+
+    def abort_upload(self, key: str, upload_id: str) -> None:
+        """Forget an upload and its parts; one that is already gone is fine."""
+        try:
+            self._s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchUpload", "404"}:
+                raise
+
+    def uploaded_parts(self, key: str, upload_id: str) -> list[Part]:
+        """What an unfinished upload already holds, in order; [] when the upload is gone."""
+        parts: list[Part] = []
+        try:
+            for page in self._s3.get_paginator("list_parts").paginate(
+                Bucket=self.bucket, Key=key, UploadId=upload_id
+            ):
+                parts += [
+                    Part(p["PartNumber"], p["ETag"], crc_value(p["ChecksumCRC32"]), p["Size"])
+                    for p in page.get("Parts", [])
+                    if "ChecksumCRC32" in p
+                ]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchUpload", "404"}:
+                return []
+            raise
+        return parts
+
+    def list_from(self, prefix: str, start_after: str) -> tuple[dict[str, int], bool]:
+        """One page of names and sizes below `prefix` after `start_after`, and whether more follow."""
+        page = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=start_after)
+        return {o["Key"]: o["Size"] for o in page.get("Contents", [])}, bool(page.get("IsTruncated"))

@@ -1,0 +1,21 @@
+"""How a download can fail, told apart by what follows from it."""
+
+
+class DownloadFailed(Exception):
+    """Transient: the server or the way to it is in trouble; a later attempt may succeed."""
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class ArchiveChanged(Exception):
+    """The archive is not the one that was opened: its ETag or length is another. Start it over."""
+
+
+class NoRanges(Exception):
+    """The server does not serve ranges, or not truthfully: the archive must be spooled."""
+
+
+class NoScratchSpace(Exception):
+    """The archive does not fit on the scratch disk now."""

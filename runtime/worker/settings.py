@@ -1,0 +1,102 @@
+"""What the worker reads from its environment, beside what both services share."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from runtime.shared.settings import CommonSettings, HttpUrl, NonEmpty, Seconds
+from runtime.worker.archive import Limits
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+_MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+Bytes = Annotated[int, Field(ge=0)]
+PositiveBytes = Annotated[int, Field(gt=0)]
+
+
+class WorkerSettings(CommonSettings):
+    """The field name in upper case is the variable."""
+
+    service_mode: Literal["worker"] = "worker"
+    slots: Annotated[int, Field(ge=1, le=1_000)] = 32
+
+    download_tasks_dlq_url: HttpUrl
+    bucket_name: NonEmpty
+    object_prefix: Annotated[str, Field(pattern=r"^[^/].*/$")] = "exports/"
+    manifest_prefix: Annotated[str, Field(pattern=r"^[^/].*/$")] = "manifests/"
+    destination_prefixes: str = ""
+    """Comma-separated key prefixes a metadata item's destination_key may lie under; empty: the object prefix."""
+
+    metadata_table_name: NonEmpty
+    metadata_job_attribute: NonEmpty = "export_job_id"
+    metadata_path_attribute: NonEmpty = "file_path"
+    metadata_size_attribute: NonEmpty = "size"
+    metadata_sha256_attribute: NonEmpty = "sha256"
+    metadata_content_type_attribute: NonEmpty = "content_type"
+    metadata_destination_attribute: NonEmpty = "destination_key"
+
+    memory_budget_bytes: Bytes = 0
+    """What all buffers of the process may hold together; 0: a fifth of the container's memory limit."""
+    scratch_dir: Path = Path("/scratch")
+    scratch_budget_bytes: PositiveBytes = 100 * GIB
+
+    connections_per_archive: Annotated[int, Field(ge=1, le=64)] = 4
+    helper_threads: Annotated[int, Field(ge=1, le=256)] = 32
+    """Threads shared by all archives that fetch beside a slot's own thread."""
+    upload_threads: Annotated[int, Field(ge=1, le=256)] = 16
+    """Threads shared by all archives that extract small entries and send objects."""
+    merge_gap_bytes: Bytes = 64 * 1024
+    """Wanted entries closer than this are fetched by one request."""
+    split_bytes: PositiveBytes = 8 * GIB
+
+    stall_min_bytes_per_s: Annotated[float, Field(ge=0)] = 1_024
+    stall_window_s: Seconds = 30
+    download_allowed_hosts: str = ""
+    """Comma-separated host names, "*.example.com" for all below it; empty: the API's own host."""
+    download_allow_http: bool = False
+    download_allow_private_addresses: bool = False
+
+    max_entries: Annotated[int, Field(ge=1)] = Limits().max_entries
+    max_directory_bytes: PositiveBytes = Limits().max_directory_bytes
+    max_entry_bytes: PositiveBytes = Limits().max_entry_bytes
+    max_ratio: Annotated[int, Field(gt=1)] = Limits().max_ratio
+    max_name_bytes: Annotated[int, Field(ge=1, le=1_024)] = Limits().max_name_bytes
+
+    @field_validator("download_allowed_hosts", "destination_prefixes")
+    @classmethod
+    def _listed(cls, value: str) -> str:
+        return ",".join(part.strip() for part in value.split(",") if part.strip())
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        if self.download_allowed_hosts:
+            return tuple(self.download_allowed_hosts.lower().split(","))
+        return ((urlsplit(self.export_api_base_url).hostname or "").lower(),)
+
+    @property
+    def allowed_destinations(self) -> tuple[str, ...]:
+        return (
+            tuple(self.destination_prefixes.split(","))
+            if self.destination_prefixes
+            else (self.object_prefix,)
+        )
+
+    @property
+    def memory_budget(self) -> int:
+        """Bytes; never so small that a single archive could not be worked on."""
+        return self.memory_budget_bytes or min(768 * MIB, max(64 * MIB, memory_limit() // 5))
+
+
+def memory_limit() -> int:
+    """The container's memory limit in bytes (cgroup v2, then v1); 4 GiB where there is none."""
+    for path in _MEMORY_LIMITS:
+        try:
+            text = path.read_text().strip()
+        except OSError:
+            continue
+        if text.isdecimal() and int(text) < 1 << 50:
+            return int(text)
+    return 4 * GIB

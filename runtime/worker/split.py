@@ -1,0 +1,110 @@
+"""Dividing a huge archive's work, and joining what the parts have written."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from runtime.shared.contracts import DownloadTask, EntryRange
+from runtime.shared.ledger import Split
+from runtime.worker.download.errors import ArchiveChanged
+from runtime.worker.manifest import JSON_LINES, ArchiveIdentity, Manifest, ManifestKeys
+from runtime.worker.plan import Plan
+from runtime.worker.publish import Fence, publish
+
+_READ_BYTES = 1024 * 1024
+
+
+def split_ranges(plan: Plan, entries: int, part_bytes: int) -> tuple[tuple[int, int], ...]:
+    """Entry ranges [first, last) that cover all `entries`, each with about `part_bytes` to fetch at most."""
+    bounds = [0]
+    size = 0
+    for wanted in sorted(plan.wanted, key=lambda wanted: wanted.entry.index):
+        length = wanted.stop - wanted.start
+        if size and size + length > part_bytes:
+            bounds.append(wanted.entry.index)
+            size = 0
+        size += length
+    return tuple(itertools.pairwise([*bounds, entries]))
+
+
+def part_tasks(task: DownloadTask, split: Split) -> list[DownloadTask]:
+    """The messages of a split task's parts; the same every time."""
+    return [
+        task.model_copy(
+            update={
+                "part": EntryRange(
+                    index=index, count=len(split.parts), first=first, last=last, epoch=split.epoch
+                )
+            }
+        )
+        for index, (first, last) in enumerate(split.parts)
+    ]
+
+
+class Joiner:
+    """Makes one manifest of the parts'."""
+
+    def __init__(self, s3: Any, bucket: str, prefix: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def join(self, task: DownloadTask, epoch: int, count: int, fence: Fence) -> Manifest:
+        """Publish the whole archive's manifest and entry lines from its parts, then delete theirs.
+
+        Raises ArchiveChanged when the parts saw different archives, LeaseLost, boto's errors. Repeating it is fine
+        as long as the parts' files are there; once they are deleted the joined manifest stands (and is returned).
+        """
+        keys = [ManifestKeys.of_part(self._prefix, task, epoch, index) for index in range(count)]
+        whole = ManifestKeys.of(self._prefix, task.model_copy(update={"part": None}))
+        try:
+            parts = [Manifest.from_json(self._read(key.manifest)) for key in keys]
+        except self._s3.exceptions.NoSuchKey:
+            return Manifest.from_json(self._read(whole.manifest))
+        if len({part.archive for part in parts}) > 1:
+            raise ArchiveChanged("its parts were read from different archives")
+        joined = joined_manifest(task, parts)
+        publish(self._s3, self._bucket, whole.entries, self._lines(keys), JSON_LINES, fence)
+        publish(self._s3, self._bucket, whole.manifest, lambda: [joined.to_json()], "application/json", fence)
+        for key in keys:
+            for name in (key.manifest, key.entries):
+                self._s3.delete_object(Bucket=self._bucket, Key=name)
+        return joined
+
+    def _read(self, key: str) -> bytes:
+        body: bytes = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        return body
+
+    def _lines(self, keys: Sequence[ManifestKeys]) -> Callable[[], Iterable[bytes]]:
+        def chunks() -> Iterator[bytes]:
+            for key in keys:
+                body = self._s3.get_object(Bucket=self._bucket, Key=key.entries)["Body"]
+                yield from body.iter_chunks(_READ_BYTES)
+
+        return chunks
+
+
+def joined_manifest(task: DownloadTask, parts: Sequence[Manifest]) -> Manifest:
+    """Totals over the parts."""
+    outcomes: dict[str, int] = {}
+    timings: dict[str, float] = {}
+    for part in parts:
+        for outcome, count in part.outcomes.items():
+            outcomes[outcome] = outcomes.get(outcome, 0) + count
+        for stage, seconds in part.timings.items():
+            timings[stage] = round(timings.get(stage, 0) + seconds, 3)
+    archive: ArchiveIdentity = parts[0].archive
+    return Manifest(
+        task.export_job_id,
+        task.file_id,
+        task.file_name,
+        task.task_id,
+        task.correlation_id,
+        archive,
+        dict(sorted(outcomes.items())),
+        sum(part.bytes_fetched for part in parts),
+        sum(part.bytes_saved for part in parts),
+        sum(part.bytes_uploaded for part in parts),
+        timings,
+        parts=len(parts),
+    )
