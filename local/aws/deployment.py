@@ -1,0 +1,73 @@
+"""Create an environment's stacks on the local server, as `cdk deploy --method direct` would in an account."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.assembly import Assembly, Stack
+
+# CloudFormation takes larger templates only from S3.
+_LARGEST_INLINE_TEMPLATE = 51_200
+_TEMPLATE_BUCKET = "local-templates"
+# Metadata for the CDK team and nothing that runs.
+_NOT_RESOURCES = {"AWS::CDK::Metadata"}
+
+
+@dataclass
+class Deployment:
+    """What the stacks made: their outputs by key, and a line for each resource that was not."""
+
+    outputs: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+
+
+def deploy(assembly: Assembly, client: Callable[[str], Any], *, endpoint_url: str) -> Deployment:
+    """Create every stack in order; what the server does not know is listed in `left_out`.
+
+    Raises RuntimeError that names the stack that was not created.
+    """
+    _bootstrap(client)
+    deployment = Deployment()
+    for stack in assembly.stacks:
+        _create(stack, client, endpoint_url)
+        _describe(stack, client("cloudformation"), deployment)
+    return deployment
+
+
+def _bootstrap(client: Callable[[str], Any]) -> None:
+    # What `cdk bootstrap` leaves in an account and every template asks for.
+    client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+
+
+def _create(stack: Stack, client: Callable[[str], Any], endpoint_url: str) -> None:
+    body = json.dumps(stack.template)
+    where = {"TemplateBody": body}
+    if len(body) > _LARGEST_INLINE_TEMPLATE:
+        s3 = client("s3")
+        region = s3.meta.region_name
+        s3.create_bucket(Bucket=_TEMPLATE_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
+        s3.put_object(Bucket=_TEMPLATE_BUCKET, Key=stack.artifact, Body=body.encode())
+        where = {"TemplateURL": f"{endpoint_url}/{_TEMPLATE_BUCKET}/{stack.artifact}"}
+    try:
+        client("cloudformation").create_stack(
+            StackName=stack.name, Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"], **where
+        )
+    except Exception as error:
+        raise RuntimeError(f"stack {stack.name} could not be created on the local server: {error}") from error
+
+
+def _describe(stack: Stack, cloudformation: Any, deployment: Deployment) -> None:
+    described = cloudformation.describe_stacks(StackName=stack.name)["Stacks"][0]
+    if described["StackStatus"] != "CREATE_COMPLETE":
+        raise RuntimeError(f"stack {stack.name} is {described['StackStatus']} on the local server")
+    for output in described.get("Outputs", ()):
+        if not output["OutputKey"].startswith("ExportsOutput"):
+            deployment.outputs[output["OutputKey"]] = output["OutputValue"]
+    made = set()
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.name):
+        for resource in page["StackResourceSummaries"]:
+            made.add(resource["LogicalResourceId"])
+    for logical_id, resource in stack.template["Resources"].items():
+        if logical_id not in made and resource["Type"] not in _NOT_RESOURCES:
+            deployment.left_out.append(f"{stack.name}/{logical_id}: {resource['Type']} is not known to moto")

@@ -1,0 +1,107 @@
+"""What an operator does with the deployed system: send work, look at queues, ledger and objects.
+
+Every name is an output of the stacks.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Protocol
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+Queue = Literal["ExportJobs", "DownloadTasks"]
+
+_METADATA_BATCH = 25
+# Long enough to read a DLQ to its end, after which the messages are made visible again.
+_LOOK_S = 30
+
+
+class _Deployed(Protocol):
+    def client(self, service: str) -> Any: ...
+    def output(self, key: str) -> str: ...
+
+
+class Operations:
+    """Mixed into something deployed: it only needs `client` and `output`."""
+
+    def send_export_jobs(self: _Deployed, *job_ids: str, correlation_id: str | None = None) -> str:
+        """Put one message on `export-jobs`; returns its body."""
+        message: dict[str, Any] = {"export_job_ids": list(job_ids)}
+        if correlation_id is not None:
+            message["correlation_id"] = correlation_id
+        body = json.dumps(message)
+        self.client("sqs").send_message(QueueUrl=self.output("ExportJobsQueueUrl"), MessageBody=body)
+        return body
+
+    def send_raw(self: _Deployed, queue: Queue, body: str) -> None:
+        """Put any body on a queue."""
+        self.client("sqs").send_message(QueueUrl=self.output(f"{queue}QueueUrl"), MessageBody=body)
+
+    def depths(self: _Deployed) -> dict[str, tuple[int, int]]:
+        """(waiting or delayed, in flight) of the four queues."""
+        depths = {}
+        for label, queue in (("export-jobs", "ExportJobs"), ("download-tasks", "DownloadTasks")):
+            for suffix, kind in (("", "Queue"), (" DLQ", "Dlq")):
+                values = self.client("sqs").get_queue_attributes(
+                    QueueUrl=self.output(f"{queue}{kind}Url"), AttributeNames=["All"]
+                )["Attributes"]
+                waiting = int(values["ApproximateNumberOfMessages"])
+                waiting += int(values["ApproximateNumberOfMessagesDelayed"])
+                depths[label + suffix] = (waiting, int(values["ApproximateNumberOfMessagesNotVisible"]))
+        return depths
+
+    def parked(self: _Deployed, queue: Queue) -> list[dict[str, str]]:
+        """What a queue's DLQ holds: `body` and each attribute by name. It is left there."""
+        sqs, url = self.client("sqs"), self.output(f"{queue}DlqUrl")
+        found: list[dict[str, str]] = []
+        handles: list[str] = []
+        while batch := sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=_LOOK_S,
+            WaitTimeSeconds=0,
+            MessageAttributeNames=["All"],
+        ).get("Messages"):
+            for message in batch:
+                attributes = message.get("MessageAttributes", {})
+                texts = {
+                    name: value["StringValue"] for name, value in attributes.items() if "StringValue" in value
+                }
+                found.append({"body": message["Body"], **texts})
+                handles.append(message["ReceiptHandle"])
+        for handle in handles:
+            sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+        return found
+
+    def ledger(self: _Deployed, job_id: str) -> list[dict[str, Any]]:
+        """Everything the ledger says about a job, with one query, as plain values."""
+        read = TypeDeserializer().deserialize
+        pages = self.client("dynamodb").get_paginator("query").paginate(
+            TableName=self.output("LedgerTableName"),
+            KeyConditionExpression="export_job_id = :job",
+            ExpressionAttributeValues={":job": {"S": job_id}},
+            ConsistentRead=True,
+        )  # fmt: skip
+        return [{key: read(value) for key, value in item.items()} for page in pages for item in page["Items"]]
+
+    def put_metadata(self: _Deployed, items: Iterable[Mapping[str, Any]]) -> None:
+        """Fill the metadata table, as its owners would."""
+        write = TypeSerializer().serialize
+        requests = [
+            {"PutRequest": {"Item": {key: write(value) for key, value in item.items()}}} for item in items
+        ]
+        for start in range(0, len(requests), _METADATA_BATCH):
+            batch = {self.output("MetadataTableName"): requests[start : start + _METADATA_BATCH]}
+            while batch:
+                batch = self.client("dynamodb").batch_write_item(RequestItems=batch)["UnprocessedItems"]
+
+    def objects(self: _Deployed, prefix: str = "") -> dict[str, int]:
+        """Keys and sizes in the bucket."""
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(
+            Bucket=self.output("BucketName"), Prefix=prefix
+        )  # fmt: skip
+        return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", ())}
+
+    def open_object(self: _Deployed, key: str) -> Any:
+        """An object's body to read from; raises botocore's NoSuchKey."""
+        return self.client("s3").get_object(Bucket=self.output("BucketName"), Key=key)["Body"]
