@@ -41,3 +41,12 @@ lint: setup ## ruff and mypy --strict
 .PHONY: synth
 synth: setup ## synthesize every environment into cdk.out: no credentials, no Docker
 	cdk synth --quiet
+
+.PHONY: gate
+gate: setup ## compare every stack with BASE=<git ref>; blocks what loses data or opens a door (docs/gate.md)
+	@test -n "$(BASE)" || { echo "usage: make gate BASE=<git ref>, for example BASE=origin/main" >&2; exit 2; }
+	$(BIN)/python -m ops.gate --base $(BASE) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+
+.PHONY: golden
+golden: setup ## write the golden templates under tests/golden
+	$(BIN)/python -m ops.golden

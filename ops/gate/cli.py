@@ -24,8 +24,6 @@ from ops.gate.synth import check_out, has_app, synthesize
 from ops.gate.waivers import Waiver, judge, read_waivers
 
 WAIVERS = "gate-waivers.toml"
-_TOOLS = Path(__file__).resolve().parents[2]
-CDK = _TOOLS / "node_modules" / ".bin" / "cdk"
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,9 @@ def _from_git(repository: Path, ref: str, waivers: str, scratch: Path) -> Sides:
     before, after = scratch / "before", scratch / "after"
     based = has_app(source)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        runs = [pool.submit(synthesize, repository, after, cdk=CDK)]
+        runs = [pool.submit(synthesize, repository, after)]
         if based:
-            runs.append(pool.submit(synthesize, source, before, cdk=CDK))
+            runs.append(pool.submit(synthesize, source, before))
         for run in runs:
             run.result()
     return Sides(f"{ref} ({commit})", before if based else None, after, read_waivers(source / waivers))

@@ -10,6 +10,8 @@ from pathlib import Path
 from ops.gate.model import GateError
 
 APP = "app.py"
+# The CLI of this checkout, also for a base that has none installed.
+CDK = Path(__file__).resolve().parents[2] / "node_modules" / ".bin" / "cdk"
 _LAST_LINES = 25
 
 
@@ -29,10 +31,10 @@ def has_app(source: Path) -> bool:
     return (source / APP).exists() and (source / "cdk.json").exists()
 
 
-def synthesize(source: Path, output: Path, *, cdk: Path) -> None:
+def synthesize(source: Path, output: Path) -> None:
     """Run the CDK app of `source` with this interpreter. Raises GateError with the synth's last words."""
     command = [
-        str(cdk), "synth", "--quiet", "--no-lookups", "--no-notices", "--no-color",
+        str(CDK), "synth", "--quiet", "--no-lookups", "--no-notices", "--no-color",
         "--app", f"{sys.executable} {APP}", "--output", str(output),
     ]  # fmt: skip
     outcome = subprocess.run(command, cwd=source, env=_offline(), capture_output=True, text=True, check=False)
