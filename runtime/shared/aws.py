@@ -1,0 +1,75 @@
+"""boto3 clients with time-outs, pool sizes and retries that suit the number of slots.
+
+Clients are thread-safe; creating them is not, so services make theirs once at start-up. The endpoint, region
+and credentials come from the standard AWS variables.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+CONNECT_TIMEOUT_S = 3.0
+READ_TIMEOUT_S = 10.0
+# Beyond the slots: heartbeat, renewals, deletes and the poll loops need connections of their own.
+_SPARE_CONNECTIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class AwsClients:
+    """What both services use; `session` makes further clients in the same way."""
+
+    session: boto3.Session
+    slots: int
+    sqs: "SQSClient"
+    polling: "SQSClient"
+    dynamodb: "DynamoDBClient"
+    events: "EventBridgeClient"
+    secrets: "SecretsManagerClient"
+
+    def s3(self, *, connections: int, read_timeout_s: float = 60) -> "S3Client":
+        """S3 with room for `connections` requests at once."""
+        return self.session.client(
+            "s3", config=client_config(connections + _SPARE_CONNECTIONS, read_timeout_s=read_timeout_s)
+        )
+
+
+def aws_clients(*, slots: int, poll_wait_s: float) -> AwsClients:
+    """Every client that both services need, sized for `slots` threads."""
+    session = boto3.Session()
+    config = client_config(slots + _SPARE_CONNECTIONS)
+    return AwsClients(
+        session=session,
+        slots=slots,
+        sqs=session.client("sqs", config=config),
+        # A poll that fails is simply made again by its loop; a hidden second try would look like a frozen
+        # process.
+        polling=session.client(
+            "sqs", config=client_config(10, read_timeout_s=poll_wait_s + READ_TIMEOUT_S, attempts=1)
+        ),
+        dynamodb=session.client("dynamodb", config=config),
+        events=session.client("events", config=config),
+        secrets=session.client("secretsmanager", config=config),
+    )
+
+
+def client_config(connections: int, *, read_timeout_s: float = READ_TIMEOUT_S, attempts: int = 4) -> Config:
+    """Standard retries (with their own quota against retry storms) and keep-alive for long-lived
+    connections.
+    """
+    retries: dict[str, Any] = {"mode": "standard", "total_max_attempts": attempts}
+    return Config(
+        max_pool_connections=connections,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=read_timeout_s,
+        retries=retries,  # type: ignore[arg-type]
+        tcp_keepalive=True,
+    )

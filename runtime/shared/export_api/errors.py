@@ -1,0 +1,43 @@
+"""What can go wrong with a request to the Export API, by what the caller should do about it."""
+
+
+class ApiError(Exception):
+    """Base; the text names the request without its query string."""
+
+    retry_after_s: float | None = None
+
+
+class NotFound(ApiError):
+    """404: the job or file is not known there. Park."""
+
+
+class Refused(ApiError):
+    """Another 4xx: the request itself is wrong; asking again gives the same. Retry, then it is parked."""
+
+
+class Unauthorised(ApiError):
+    """401 or 403 with freshly read credentials. Retry: an operator has to put the secret right."""
+
+
+class InvalidAnswer(ApiError):
+    """A 2xx that is not the contract: HTML, broken JSON, a missing field. Retry."""
+
+
+class Unavailable(ApiError):
+    """5xx, a time-out or a broken connection, after the inline retries. Retry."""
+
+    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimited(Unavailable):
+    """429: nobody's fault. Yield for `retry_after_s`."""
+
+
+class CircuitOpen(ApiError):
+    """Too many failures in a row; no request was made. Yield for `retry_after_s`."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__("the circuit to the Export API is open")
+        self.retry_after_s: float = retry_after_s

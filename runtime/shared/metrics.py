@@ -1,0 +1,100 @@
+"""Metrics as CloudWatch embedded metric format lines on stdout.
+
+Any thread adds values; one owner writes them, on an interval and at the end, through a Powertools provider
+of its own (the shared one has class-level state without locks).
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
+
+from runtime.shared import logs
+
+Unit = Literal["Count", "Seconds", "Bytes", "None"]
+
+# An EMF line holds at most 100 values per metric and 100 metrics; staying below keeps the provider from
+# printing.
+_VALUES_PER_LINE = 99
+
+_log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """Values by name since the last flush; dimensions are the service and the environment."""
+
+    def __init__(self, *, namespace: str, service: str, environment: str, interval_s: float) -> None:
+        self._namespace = namespace
+        self._dimensions = {"service": service, "environment": environment}
+        self._interval_s = interval_s
+        self._lock = threading.Lock()
+        self._values: dict[tuple[str, Unit], list[float]] = {}
+        self._gauges: dict[tuple[str, Unit], float] = {}
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def add(self, name: str, value: float = 1, unit: Unit = "Count") -> None:
+        """One observation; counts are summed until the flush, other units keep every value."""
+        with self._lock:
+            values = self._values.setdefault((name, unit), [])
+            if unit in {"Count", "Bytes"} and values:
+                values[0] += value
+            else:
+                values.append(value)
+
+    def gauge(self, name: str, value: float, unit: Unit = "None") -> None:
+        """A level that holds until it is set again; written at every flush."""
+        with self._lock:
+            self._gauges[name, unit] = value
+
+    @contextmanager
+    def timer(self, name: str) -> Iterator[None]:
+        """Observe how many seconds the block took, however it ended."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add(name, time.monotonic() - started, "Seconds")
+
+    def start(self) -> None:
+        """Become the owner that writes on the interval."""
+        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left and end."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write everything added since the last flush, and every gauge."""
+        with self._lock:
+            values = {key: list(observed) for key, observed in self._values.items()}
+            values.update({key: [level] for key, level in self._gauges.items()})
+            self._values.clear()
+        while values:
+            self._write({key: observed[:_VALUES_PER_LINE] for key, observed in values.items()})
+            values = {key: rest for key, observed in values.items() if (rest := observed[_VALUES_PER_LINE:])}
+
+    def _write(self, values: Mapping[tuple[str, Unit], list[float]]) -> None:
+        provider = AmazonCloudWatchEMFProvider(
+            metric_set={}, dimension_set=dict(self._dimensions), metadata_set={}, namespace=self._namespace
+        )
+        for (name, unit), observed in values.items():
+            for value in observed:
+                provider.add_metric(name=name, unit=unit, value=value)
+        logs.write_line(json.dumps(provider.serialize_metric_set()))
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._interval_s):
+            try:
+                self.flush()
+            except Exception:  # noqa: BLE001  this thread must outlive whatever one turn met
+                _log.exception("Writing metrics failed")
