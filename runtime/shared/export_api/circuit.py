@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from runtime.shared.export_api.errors import CircuitOpen
+from runtime.shared.export_api.errors import ApiError, CircuitOpen
 
 State = Literal["closed", "half-open", "open"]
 
 
 class Circuit:
-    """`listener(state)` hears every change, in order, outside the lock's critical path of the calls."""
+    """`listener(state)` hears every change, in order; it runs inside the lock and must not call back."""
 
     def __init__(
         self,
@@ -43,7 +43,8 @@ class Circuit:
     def call(self, counts: Callable[[BaseException], bool]) -> Iterator[None]:
         """Guard one call; an error for which `counts` is false says nothing about the API's health.
 
-        Raises CircuitOpen instead of letting the call happen.
+        Raises CircuitOpen instead of letting the call happen. Errors of the call that tries after a pause
+        are marked `outage`.
         """
         trial = self._admit()
         try:
@@ -51,7 +52,9 @@ class Circuit:
         except BaseException as error:
             if counts(error):
                 self._failed()
-            elif trial or isinstance(error, Exception):
+                if trial and isinstance(error, ApiError):
+                    error.outage = True
+            else:
                 self._succeeded()
             raise
         self._succeeded()

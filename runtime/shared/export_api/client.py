@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
@@ -124,6 +125,9 @@ class ExportApi:
         """A possibly relative URL from an answer. Raises InvalidAnswer when it is not http(s) at all."""
         try:
             absolute = self._base.join(url)
+            # What is absolute already goes on letter for letter: normalising could break its signature.
+            if httpx.URL(url).is_absolute_url and absolute.scheme in {"http", "https"} and absolute.host:
+                return url
         except (httpx.InvalidURL, ValueError) as error:
             raise InvalidAnswer("an answer holds a URL that cannot be read") from error
         if absolute.scheme not in {"http", "https"} or not absolute.host:
@@ -158,22 +162,27 @@ class ExportApi:
                 return True
             return error.retry_after_s if error.retry_after_s <= INLINE_WAIT_S else False
 
-        for attempt in stamina.retry_context(
-            on=wait,
-            attempts=self._attempts,
-            timeout=None,
-            wait_initial=0.2,
-            wait_max=INLINE_WAIT_S,
-            wait_jitter=0.3,
-        ):
-            with attempt, self._circuit.call(_counts):
-                try:
-                    with self._timer():
-                        return self._once(url)
-                except ApiError as error:
-                    self._on_error(type(error).__name__)
-                    raise
+        # The circuit counts whole operations: a few failed tries of one request are not an outage.
+        with self._circuit.call(_counts):
+            for attempt in stamina.retry_context(
+                on=wait,
+                attempts=self._attempts,
+                timeout=None,
+                wait_initial=0.2,
+                wait_max=INLINE_WAIT_S,
+                wait_jitter=0.3,
+            ):
+                with attempt:
+                    return self._observed(url)
         raise AssertionError("unreachable")
+
+    def _observed(self, url: str) -> "Answer":
+        try:
+            with self._timer():
+                return self._once(url)
+        except ApiError as error:
+            self._on_error(type(error).__name__)
+            raise
 
     def _once(self, url: str) -> "Answer":
         answer, body = self._send(url, fresh=False)
@@ -183,7 +192,7 @@ class ExportApi:
         what = f"GET {answer.request.url.path}"
         status = answer.status_code
         if status == 200:
-            return Answer(_document(what, answer, body), answer.headers.get("link", ""))
+            return Answer(_document(what, answer, body), answer.links.get("next", {}).get("url"))
         pause = retry_after_s(answer.headers.get("retry-after"), self._utc_now())
         text = f"{what} answers {status}{_problem(answer, body)}"
         if status in {401, 403}:
@@ -216,12 +225,12 @@ class ExportApi:
             raise Unavailable(f"GET {httpx.URL(url).path} failed: {type(error).__name__}") from error
 
 
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A JSON document and the `Link` header that came with it."""
+    """A JSON document and the address that its `Link` header calls next, if any."""
 
-    def __init__(self, document: Any, link: str) -> None:
-        self.document = document
-        self.link = link
+    document: Any
+    next_link: str | None
 
 
 def describe(error: ValidationError) -> str:

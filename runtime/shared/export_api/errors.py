@@ -5,6 +5,8 @@ class ApiError(Exception):
     """Base; the text names the request without its query string."""
 
     retry_after_s: float | None = None
+    outage: bool = False
+    """The circuit had been open and this was the call that tried: the API's fault, not this message's."""
 
 
 class NotFound(ApiError):

@@ -9,7 +9,15 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from runtime.shared.ledger import leases
 from runtime.shared.ledger.table import MAX_TRANSACTION, Change, Item, LedgerTable, Refused, absent_or
-from runtime.shared.ledger.types import AlreadyFinished, Busy, JobClaim, JobOutcome, JobState, LeaseLost
+from runtime.shared.ledger.types import (
+    AlreadyFinished,
+    Busy,
+    JobClaim,
+    JobOutcome,
+    JobState,
+    LeaseLost,
+    Recorded,
+)
 
 JOB = "JOB"
 ERROR_CHARACTERS = 1_000
@@ -60,25 +68,25 @@ class JobLedger:
         """The lease ends now; `status` is what a reader of the ledger sees until the next claim."""
         leases.release(self._table, claim.export_job_id, JOB, claim.generation, status)
 
-    def record_tasks(self, claim: JobClaim, files: Mapping[str, str], page: int) -> list[str]:
+    def record_tasks(self, claim: JobClaim, files: Mapping[str, str], page: int) -> Recorded:
         """Count the tasks of one page (task id → file id), each exactly once whatever the API repeats.
 
-        Returns the ids whose messages are to be sent: those counted now, and those of a page that an earlier
-        attempt may have recorded without sending. Raises LeaseLost.
+        Raises LeaseLost.
         """
-        to_send: list[str] = []
-        pending = list(files)
-        while pending:
-            # One place in the transaction is the job's own counter.
-            chunk, pending = pending[: MAX_TRANSACTION - 1], pending[MAX_TRANSACTION - 1 :]
+        new: list[str] = []
+        again: list[str] = []
+        ids = list(files)
+        # One place in each transaction is the job's own counter.
+        for start in range(0, len(ids), MAX_TRANSACTION - 1):
+            chunk = ids[start : start + MAX_TRANSACTION - 1]
             known = self._count(claim, {task_id: files[task_id] for task_id in chunk}, page)
-            to_send += [task_id for task_id in chunk if task_id not in known]
-            to_send += [
+            new += [task_id for task_id in chunk if task_id not in known]
+            again += [
                 task_id
                 for task_id, item in known.items()
                 if item.get("status") != "done" and int(item.get("page", page)) >= claim.pages
             ]
-        return to_send
+        return Recorded(tuple(new), tuple(again))
 
     def _count(self, claim: JobClaim, files: Mapping[str, str], page: int) -> dict[str, Item]:
         """Count what is new and return the items that were there already."""

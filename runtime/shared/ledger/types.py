@@ -15,6 +15,7 @@ __all__ = [
     "JobState",
     "LeaseLost",
     "PartsState",
+    "Recorded",
     "Split",
     "Summary",
     "Superseded",
@@ -103,6 +104,16 @@ class JobClaim:
     correlation_id: str
     cursor: str | None = None
     pages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Task ids of one page whose messages are to be sent: counted now, or perhaps not sent by an earlier
+    attempt.
+    """
+
+    new: tuple[str, ...]
+    again: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,39 @@
+"""`python -m runtime.orchestrator`: takes export jobs from their queue and sends one task per file."""
+
+from runtime.orchestrator.dispatcher import Dispatcher
+from runtime.orchestrator.handler import ExportJobsHandler
+from runtime.orchestrator.listing import JobLister
+from runtime.orchestrator.pagination import Listing
+from runtime.orchestrator.settings import OrchestratorSettings
+from runtime.shared.assembly import assemble, consumer_for
+from runtime.shared.consumer import SourceQueue
+from runtime.shared.lifecycle import exit_now, serve
+from runtime.shared.settings import load
+
+
+def main() -> None:
+    """Runs until SIGTERM; exits 0 then, 2 when the configuration is not usable."""
+    settings = load(OrchestratorSettings)
+    parts = assemble(settings)
+    dispatcher = Dispatcher(parts.aws.sqs, settings.download_tasks_queue_url, parts.metrics)
+    handler = ExportJobsHandler(
+        settings,
+        owner=parts.owner,
+        sqs=parts.aws.sqs,
+        api=parts.api,
+        ledger=parts.ledger,
+        reporter=parts.reporter,
+        lister=JobLister(Listing(parts.api, settings), parts.ledger, dispatcher),
+    )
+    queue = SourceQueue(settings.export_jobs_queue_url, settings.export_jobs_dlq_url)
+    consumer = consumer_for(parts, queue, handler, on_parked=handler.on_parked)
+    parts.gate.guard(consumer)
+    exit_now(
+        serve(
+            settings, consumer=consumer, metrics=parts.metrics, protection=parts.protection, stop=parts.stop
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

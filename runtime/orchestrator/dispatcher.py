@@ -1,0 +1,55 @@
+"""Turns file records into task messages on `download-tasks`."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from runtime.shared.contracts import DownloadTask, Priority, task_id_for
+from runtime.shared.export_api import FileRecord
+from runtime.shared.metrics import Metrics
+from runtime.shared.sending import Outgoing, send_all
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+class Dispatcher:
+    """Sends tasks; the job's id is their message group, so that a giant job does not starve the others."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str, metrics: Metrics) -> None:
+        self._sqs = sqs
+        self._queue_url = queue_url
+        self._metrics = metrics
+
+    def send(
+        self,
+        export_job_id: str,
+        records: Iterable[FileRecord],
+        *,
+        correlation_id: str,
+        priority: Priority | None,
+    ) -> int:
+        """Send one task per record. Raises NotSent or the client's errors; what went out before stays
+        sent.
+        """
+        sent = send_all(
+            self._sqs,
+            self._queue_url,
+            (
+                Outgoing(
+                    DownloadTask(
+                        task_id=task_id_for(export_job_id, record.file_id),
+                        export_job_id=export_job_id,
+                        file_id=record.file_id,
+                        file_name=record.name,
+                        size=record.size,
+                        download_url=record.download_url,
+                        correlation_id=correlation_id,
+                        priority=priority,
+                    ).model_dump_json(exclude_none=True),
+                    group_id=export_job_id,
+                )
+                for record in records
+            ),
+        )
+        self._metrics.add("TasksDispatched", sent)
+        return sent

@@ -1,0 +1,198 @@
+"""One message on `export-jobs`: several jobs are fanned out, one job is listed, and every fault has its
+outcome.
+
+| what                                  | outcome                                                            |
+|---------------------------------------|--------------------------------------------------------------------|
+| not the contract                      | park (malformed-message)                                           |
+| job unknown (404)                     | park (unknown-job)                                                 |
+| export failed / expired               | park (export-failed / export-expired)                              |
+| export pending / running              | yield, pauses doubling to 15 min; park (export-not-ready) at last  |
+| circuit open, 429                     | yield (the receive count is not spent), until the longest wait     |
+| 5xx, time-outs, HTML, 401/403, loops  | retry; on the last receive parked as retries-exhausted             |
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from runtime.orchestrator.listing import JobLister, ListingFault
+from runtime.orchestrator.settings import OrchestratorSettings
+from runtime.shared import logs
+from runtime.shared.consumer import Delivery, Done, Outcome, Park, Retry, Yield
+from runtime.shared.consumer.queues import FIRST_SEEN
+from runtime.shared.contracts import ExportJobsMessage, InvalidMessage, ParkReason, parse_export_jobs
+from runtime.shared.events import EventNotSent
+from runtime.shared.export_api import ApiError, CircuitOpen, ExportApi, NotFound, RateLimited
+from runtime.shared.ledger import AlreadyFinished, Busy, JobClaim, JobLedger
+from runtime.shared.reporting import JobReporter
+from runtime.shared.sending import NotSent, Outgoing, send_all
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+MAX_PAUSE_S = 900.0
+_DEFAULT_RATE_PAUSE_S = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class ExportJobsHandler:
+    """The consumer's handler and its parking hook."""
+
+    def __init__(
+        self,
+        settings: OrchestratorSettings,
+        *,
+        owner: str,
+        sqs: "SQSClient",
+        api: ExportApi,
+        ledger: JobLedger,
+        reporter: JobReporter,
+        lister: JobLister,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._settings = settings
+        self._owner = owner
+        self._sqs = sqs
+        self._api = api
+        self._ledger = ledger
+        self._reporter = reporter
+        self._lister = lister
+        self._utc_now = utc_now
+        self._uniform = uniform
+
+    def __call__(self, delivery: Delivery) -> Outcome:
+        try:
+            message = parse_export_jobs(delivery.body)
+        except InvalidMessage as error:
+            return Park(error.reason, str(error))
+        # The message's id stands in for a missing correlation id; it is written into what is sent on.
+        delivery.correlation_id = message.correlation_id or delivery.message_id
+        logs.bind(correlation_id=delivery.correlation_id)
+        jobs = list(dict.fromkeys(message.export_job_ids))
+        try:
+            if len(jobs) > 1:
+                return self._fan_out(message, jobs, delivery)
+            return self._job(message, jobs[0], delivery)
+        except Busy as busy:
+            return Yield("busy", delay_s=busy.retry_after_s)
+        except ApiError as error:
+            return self._api_fault(error, delivery)
+        except ListingFault as fault:
+            return Retry(fault.reason, str(fault))
+        except (NotSent, EventNotSent, ClientError, BotoCoreError) as error:
+            return Retry("aws-error", f"{type(error).__name__}: {error}")
+
+    def on_parked(self, delivery: Delivery, reason: str, error: str) -> None:
+        """Record and announce the job's failure before its message goes to the dead-letter queue."""
+        try:
+            message = parse_export_jobs(delivery.body)
+        except InvalidMessage:
+            return
+        if len(set(message.export_job_ids)) > 1:
+            return
+        job = message.export_job_ids[0]
+        state = self._ledger.park_job(
+            job,
+            reason,
+            logs.without_queries(error),
+            correlation_id=delivery.correlation_id or delivery.message_id,
+        )
+        self._reporter.report(state)
+
+    def _fan_out(self, message: ExportJobsMessage, jobs: list[str], delivery: Delivery) -> Outcome:
+        """One message per job, so that each is retried and parked on its own."""
+        attributes = {FIRST_SEEN: delivery.first_seen.isoformat()}
+        bodies = (
+            ExportJobsMessage(
+                export_job_ids=(job,), correlation_id=delivery.correlation_id, priority=message.priority
+            ).model_dump_json(exclude_none=True)
+            for job in jobs
+        )
+        send_all(
+            self._sqs,
+            self._settings.export_jobs_queue_url,
+            (
+                Outgoing(body, group_id=job, attributes=attributes)
+                for job, body in zip(jobs, bodies, strict=True)
+            ),
+        )
+        _log.info("Fanned out to %d jobs", len(jobs))
+        return Done()
+
+    def _job(self, message: ExportJobsMessage, job: str, delivery: Delivery) -> Outcome:
+        logs.bind(export_job_id=job)
+        lease_s = self._settings.visibility_timeout_s
+        try:
+            claim = self._ledger.claim_job(
+                job,
+                owner=self._owner,
+                lease_s=lease_s,
+                correlation_id=delivery.correlation_id or delivery.message_id,
+            )
+        except AlreadyFinished as finished:
+            _log.info("The job has been listed before (%s)", finished.status)
+            self._reporter.report_job(job)
+            return Done()
+        delivery.correlation_id = claim.correlation_id
+        logs.bind(correlation_id=claim.correlation_id)
+        delivery.keep_alive(lambda: self._ledger.renew_job(claim, lease_s))
+        try:
+            return self._list(message, claim, delivery)
+        finally:
+            self._ledger.release_job(claim)
+
+    def _list(self, message: ExportJobsMessage, claim: JobClaim, delivery: Delivery) -> Outcome:
+        try:
+            status = self._api.job_status(claim.export_job_id, cancelled=delivery.cancellation.is_set)
+        except NotFound as error:
+            return Park(ParkReason.UNKNOWN_JOB, str(error))
+        delivery.cancellation.raise_if_set()
+        match status:
+            case "failed":
+                return Park(ParkReason.EXPORT_FAILED, "the Export API says that the export failed")
+            case "expired":
+                return Park(ParkReason.EXPORT_EXPIRED, "the Export API says that the export has expired")
+            case "pending" | "running":
+                return self._not_ready(status, delivery)
+            case "completed":
+                state = self._lister.run(claim, delivery, message.priority)
+        _log.info("Listed %d tasks", state.tasks_total)
+        self._reporter.report(state)
+        return Done()
+
+    def _not_ready(self, status: str, delivery: Delivery) -> Outcome:
+        if self._waited_s(delivery) > self._settings.not_ready_max_wait_s:
+            return Park(ParkReason.EXPORT_NOT_READY, f"still {status} after {self._waited_s(delivery):.0f} s")
+        waits = delivery.progress.get("waits", 0)
+        waits = waits if isinstance(waits, int) and 0 <= waits < 30 else 0
+        pause = min(MAX_PAUSE_S, self._settings.not_ready_base_s * 2.0**waits)
+        return Yield("not-ready", {"waits": waits + 1}, self._uniform(pause * 0.8, pause))
+
+    def _api_fault(self, error: ApiError, delivery: Delivery) -> Outcome:
+        text = str(error)
+        if isinstance(error, NotFound):
+            return Park(ParkReason.UNKNOWN_JOB, text)
+        theirs = error.outage or isinstance(error, (CircuitOpen, RateLimited))
+        if theirs and self._waited_s(delivery) <= self._settings.not_ready_max_wait_s:
+            default = (
+                _DEFAULT_RATE_PAUSE_S if isinstance(error, RateLimited) else self._settings.breaker_reset_s
+            )
+            pause = error.retry_after_s if error.retry_after_s is not None else default
+            # Those who waited together must not come back together.
+            return Yield(_kebab(error), delivery.progress, pause * self._uniform(1.0, 1.3))
+        return Retry(_kebab(error), text, error.retry_after_s)
+
+    def _waited_s(self, delivery: Delivery) -> float:
+        return (self._utc_now() - delivery.first_seen).total_seconds()
+
+
+def _kebab(error: Exception) -> str:
+    """RateLimited → rate-limited."""
+    name = type(error).__name__
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")

@@ -1,0 +1,124 @@
+"""Puts together what both services are made of, from their settings; each entry module adds its handler."""
+
+import os
+import socket
+import uuid
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+
+from runtime.shared import logs
+from runtime.shared.aws import AwsClients, aws_clients
+from runtime.shared.consumer import Consumer, ConsumerOptions, Delivery, Handler, ParkedHook, SourceQueue
+from runtime.shared.events import EventBus
+from runtime.shared.export_api import ExportApi
+from runtime.shared.export_api.auth import authenticator
+from runtime.shared.export_api.circuit import Circuit
+from runtime.shared.export_api.credentials import SecretStore
+from runtime.shared.export_api.gate import CircuitGate
+from runtime.shared.ledger import Ledger
+from runtime.shared.ledger.table import LedgerTable
+from runtime.shared.lifecycle import StopSignal
+from runtime.shared.metrics import Metrics
+from runtime.shared.protection import AGENT_URI_VARIABLE, TaskProtection, ecs_agent
+from runtime.shared.reporting import JobReporter
+from runtime.shared.settings import CommonSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything shared, ready to use; all of it is thread-safe."""
+
+    settings: CommonSettings
+    owner: str
+    """Names this process in the ledger's claims."""
+    aws: AwsClients
+    metrics: Metrics
+    protection: TaskProtection
+    ledger: Ledger
+    reporter: JobReporter
+    api: ExportApi
+    gate: CircuitGate
+    stop: StopSignal
+
+
+def assemble(settings: CommonSettings) -> Parts:
+    """Main thread, once: installs the signal handlers and the log format, creates every client."""
+    stop = StopSignal()
+    stop.install()
+    logs.configure(settings.service_mode, settings.log_level)
+    metrics = Metrics(
+        namespace=settings.metrics_namespace,
+        service=settings.service_mode,
+        environment=settings.environment,
+        interval_s=settings.metrics_interval_s,
+    )
+    aws = aws_clients(slots=settings.slots, poll_wait_s=settings.poll_wait_s)
+    ledger = Ledger(
+        LedgerTable(aws.dynamodb, settings.ledger_table_name, retention_days=settings.ledger_retention_days)
+    )
+    gate = CircuitGate(metrics, reset_s=settings.breaker_reset_s)
+    http = httpx.Client(
+        timeout=settings.export_api_timeout_s,
+        limits=httpx.Limits(max_connections=settings.slots + 2, max_keepalive_connections=settings.slots + 2),
+        follow_redirects=False,
+        # A proxy or .netrc of the environment must not see or replace the API's credentials.
+        trust_env=False,
+    )
+    api = ExportApi(
+        settings.export_api_base_url,
+        http,
+        authenticator(
+            settings.export_api_auth, SecretStore(aws.secrets, settings.export_api_secret_arn), http
+        ),
+        Circuit(failures=settings.breaker_failures, reset_s=settings.breaker_reset_s, listener=gate),
+        attempts=settings.export_api_attempts,
+        timer=partial(metrics.timer, "ApiLatency"),
+        on_error=lambda _kind: metrics.add("ApiErrors"),
+    )
+    return Parts(
+        settings=settings,
+        owner=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}",
+        aws=aws,
+        metrics=metrics,
+        protection=TaskProtection(
+            ecs_agent(os.environ.get(AGENT_URI_VARIABLE)), minutes=settings.protection_minutes
+        ),
+        ledger=ledger,
+        reporter=JobReporter(ledger, EventBus(aws.events, settings.event_bus_name)),
+        api=api,
+        gate=gate,
+        stop=stop,
+    )
+
+
+def consumer_for(parts: Parts, queue: SourceQueue, handler: Handler, *, on_parked: ParkedHook) -> Consumer:
+    """The consumer of one queue, as the settings say."""
+    settings = parts.settings
+    return Consumer(
+        [queue],
+        handler,
+        ConsumerOptions(
+            service=settings.service_mode,
+            slots=settings.slots,
+            poll_wait_s=settings.poll_wait_s,
+            visibility_s=settings.visibility_timeout_s,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+            handover_after_s=settings.handover_after_s,
+            max_receive_count=settings.max_receive_count,
+            retry_base_s=settings.retry_base_s,
+            retry_max_s=settings.retry_max_s,
+        ),
+        sqs=parts.aws.sqs,
+        polling=parts.aws.polling,
+        on_parked=on_parked,
+        on_busy=parts.protection.set_busy,
+        on_settled=lambda _outcome: parts.metrics.add("MessagesProcessed"),
+        unit_of_work=_log_context,
+    )
+
+
+def _log_context(delivery: Delivery) -> AbstractContextManager[None]:
+    return logs.unit_of_work(message_id=delivery.message_id)
