@@ -3,19 +3,13 @@
 import stacks  # noqa: F401 (first: it chooses the Node.js that aws_cdk starts when imported)
 
 # isort: split
-from pathlib import Path
-
 import aws_cdk as cdk
-from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
-from stacks.acknowledgements import stale
-from stacks.application import ExportProcessing
+from stacks.acknowledgements import StaleAcknowledgements
+from stacks.application import synthesize
 from stacks.environments import ENVIRONMENTS
 
-app = cdk.App()
-for environment in ENVIRONMENTS:
-    ExportProcessing(app, environment=environment)
-cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app), NIST80053R5Checks(app))
-assembly = app.synth()
-if findings := stale(Path(assembly.directory)):
-    raise SystemExit("\n".join(findings))
+try:
+    synthesize(cdk.App(), ENVIRONMENTS)
+except StaleAcknowledgements as error:
+    raise SystemExit(str(error)) from None

@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that we live with: said where they arise, with a reason, for as long as they arise.
+"""Policy findings that we live with: said where they arise, with a reason, for as long as they arise.
 
 cdk-nag is silent about an acknowledgement that matches nothing, so one outlives the finding it was for and
 hides the next. `stale` finds those in a synthesized assembly and `app.py` refuses them; `inventory` lists the
@@ -6,7 +6,7 @@ others for reviewers.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,19 @@ import aws_cdk as cdk
 from constructs import IConstruct
 
 PACKS = ("AwsSolutions", "NIST.800.53.R5")
+# The CDK's own rules; its constructs acknowledge some of them themselves, needed or not.
+_CDK = "CloudFormation-Validate"
 REPORT = "validation-report.json"
 _METADATA_TYPE = "aws:cdk:acknowledged-rules"
 
 INLINE_POLICY = "The policy is one role's alone: inline, it comes, changes and goes with that role"
+
+
+class StaleAcknowledgements(ValueError):
+    """Acknowledgements that match no finding any more, a sentence each."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        super().__init__("\n".join(sentences))
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +78,7 @@ def stale(assembly: Path) -> list[str]:
 
 
 def _pack(rule: str) -> str:
-    return next(pack for pack in PACKS if rule.startswith(pack))
+    return next((pack for pack in PACKS if rule.startswith(pack)), _CDK)
 
 
 def _said(assembly: Path) -> Iterator[tuple[str, str]]:

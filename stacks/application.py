@@ -1,15 +1,20 @@
-"""One environment's whole system: which stacks there are and what each is given."""
+"""One environment's whole system: which stacks there are, what each is given, and what they are held to."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 from constructs import Construct
 
+from stacks.acknowledgements import StaleAcknowledgements, stale
 from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
 from stacks.observability import ObservabilityStack
 from stacks.orchestrator import OrchestratorStack
 from stacks.storage import StorageStack
+from stacks.validation.plugin import Invariants
 from stacks.values import SYSTEM, Environment
 from stacks.worker import WorkerStack
 
@@ -63,3 +68,20 @@ class ExportProcessing(cdk.Stage):
         )
         cdk.Tags.of(self).add("system", SYSTEM)
         cdk.Tags.of(self).add("environment", environment.name)
+
+
+def synthesize(app: cdk.App, environments: Sequence[Environment]) -> Path:
+    """Synthesize the environments under every check; the directory of the assembly.
+
+    Raises StaleAcknowledgements; a finding of the policy packs or an invariant ends the synthesis in the CDK.
+    """
+    for environment in environments:
+        ExportProcessing(app, environment=environment)
+    # On the app and not on each stage: a plugin sees all templates and would report them once per stage.
+    cdk.Validations.of(app).add_plugins(
+        AwsSolutionsChecks(app), NIST80053R5Checks(app), Invariants(environments)
+    )
+    assembly = Path(app.synth().directory)
+    if outlived := stale(assembly):
+        raise StaleAcknowledgements(outlived)
+    return assembly

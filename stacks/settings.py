@@ -4,10 +4,14 @@ Only what the infrastructure decides is said here; everything else is the runtim
 types are checked at synth against runtime/settings.schema.json (`stacks.validation.settings`).
 """
 
+import math
+
 from stacks.constructs.queue_service import STOP_TIMEOUT
 from stacks.messaging import MessagingStack
 from stacks.storage import StorageStack
 from stacks.values import Environment, Service
+
+_PROTECTION_MARGIN_MINUTES = 30
 
 
 def common_settings(
@@ -29,5 +33,7 @@ def common_settings(
         "HEARTBEAT_INTERVAL_S": str(queues.heartbeat_interval_s),
         "HANDOVER_AFTER_S": str(queues.handover_after_s),
         "MAX_RECEIVE_COUNT": str(queues.max_receive_count),
+        # A task that is busy with one message up to its hand-over stays protected without any renewal.
+        "PROTECTION_MINUTES": str(math.ceil(queues.handover_after_s / 60) + _PROTECTION_MARGIN_MINUTES),
         "STOP_TIMEOUT_S": str(STOP_TIMEOUT.to_seconds()),
     }

@@ -163,6 +163,7 @@ class QueueService(Construct):
             strategies.append(
                 ecs.CapacityProviderStrategy(capacity_provider="FARGATE_SPOT", weight=values.spot_weight)
             )
+        # No desired count: scaling owns it, and one in the template would undo it with every deployment.
         service = ecs.FargateService(
             self,
             "Service",
@@ -172,7 +173,6 @@ class QueueService(Construct):
             capacity_provider_strategies=strategies,
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
             cluster=self._network.cluster,
-            desired_count=values.min_tasks,
             max_healthy_percent=200,
             min_healthy_percent=100,
             propagate_tags=ecs.PropagatedTagSource.SERVICE,

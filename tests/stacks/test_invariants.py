@@ -1,0 +1,118 @@
+"""Each invariant holds in every environment, and a breach of it is said in a sentence to act on."""
+
+import pytest
+
+from stacks.environments import PROD
+from stacks.validation.plugin import INVARIANTS, findings
+from tests.stacks.altered import altered, variable
+
+TASK = "AWS::ECS::TaskDefinition"
+QUEUE = "AWS::SQS::Queue"
+SERVICE = "AWS::ECS::Service"
+POLICY = "AWS::ApplicationAutoScaling::ScalingPolicy"
+GIB = 1 << 30
+
+
+def set_(key, value):
+    return lambda properties: properties.__setitem__(key, value)
+
+
+def container(key, value):
+    return lambda properties: properties["ContainerDefinitions"][0].__setitem__(key, value)
+
+
+def unlimited(properties):
+    properties["ContainerDefinitions"][0].pop("Memory")
+
+
+def no_mounts(properties):
+    properties["ContainerDefinitions"][0].pop("MountPoints")
+
+
+def spot_only(properties):
+    properties["CapacityProviderStrategy"] = [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1}]
+
+
+def unknown_provider(properties):
+    properties["CapacityProviderStrategy"][1]["CapacityProvider"] = "FARGATE-SPOT"
+
+
+def backlog_target(value):
+    return lambda properties: properties["TargetTrackingScalingPolicyConfiguration"].__setitem__(
+        "TargetValue", value
+    )
+
+
+def visible_only(properties):
+    specification = properties["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
+    specification["Metrics"] = [metric for metric in specification["Metrics"] if metric["Id"] != "inflight0"]
+
+
+def open_to_the_world(properties):
+    properties["SecurityGroupIngress"] = [{"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp"}]
+
+
+def short_uploads(properties):
+    properties["LifecycleConfiguration"]["Rules"][0]["AbortIncompleteMultipartUpload"] = {
+        "DaysAfterInitiation": 7
+    }
+
+
+BREACHES = [
+    ("visibility", QUEUE, "download-tasks/Queue", set_("VisibilityTimeout", 60), "VISIBILITY_TIMEOUT_S=300"),
+    ("visibility", TASK, "worker", variable("MAX_RECEIVE_COUNT", "9"), "its queue has 5"),
+    ("visibility", TASK, "worker", variable("HEARTBEAT_INTERVAL_S", "150"), "one lost heartbeat"),
+    ("longest-work", TASK, "worker", variable("HANDOVER_AFTER_S", "43000"), "12 h that SQS holds"),
+    ("longest-work", TASK, "worker", variable("PROTECTION_MINUTES", "120"), "protects itself"),
+    ("longest-work", TASK, "worker", variable("PROTECTION_MINUTES", "2881"), "at most 2880"),
+    (
+        "retention",
+        QUEUE,
+        "download-tasks/Queue",
+        set_("MessageRetentionPeriod", 3600),
+        "After an outage of 72 h",
+    ),
+    ("retention", QUEUE, "DeadLetterQueue", set_("MessageRetentionPeriod", 3600), "expire on arrival"),
+    ("retention", TASK, "worker", variable("LEDGER_RETENTION_DAYS", "7"), "The ledger forgets after 7 days"),
+    ("retention", "AWS::S3::Bucket", "", short_uploads, "aborted_uploads_days"),
+    ("stopping", TASK, "worker", container("StopTimeout", 130), "Fargate gives at most 120"),
+    ("stopping", TASK, "worker", container("StopTimeout", 30), "killed after 30"),
+    ("task-size", TASK, "orchestrator", set_("Memory", "512"), "which Fargate does not offer"),
+    ("task-size", TASK, "orchestrator", container("Memory", 2048), "may use 2048 MiB"),
+    ("task-size", TASK, "orchestrator", unlimited, "no memory limit of its own"),
+    ("task-size", TASK, "worker", variable("MEMORY_BUDGET_BYTES", str(4 * GIB)), "Lower MEMORY_BUDGET_BYTES"),
+    ("task-size", TASK, "worker", variable("SCRATCH_BUDGET_BYTES", str(96 * GIB)), "on a disk of 100"),
+    ("task-size", TASK, "worker", no_mounts, "no writable volume"),
+    ("scaling", POLICY, "Worker/Scaling", visible_only, "does not scale on its backlog"),
+    ("scaling", POLICY, "Worker/Scaling", backlog_target(8), "tasks are never full"),
+    ("scaling", POLICY, "Worker/Scaling", backlog_target(500), "between 32 and 128"),
+    ("capacity", SERVICE, "worker", spot_only, "does not fall back to on-demand"),
+    ("capacity", SERVICE, "worker", unknown_provider, "'FARGATE-SPOT', which does not exist"),
+    ("exposure", "AWS::EC2::SecurityGroup", "worker", open_to_the_world, "admits the whole internet"),
+]
+
+
+def test_every_environment_keeps_every_invariant(deployment):
+    assert [finding.text for _, finding in findings(deployment)] == []
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=[f"{rule}: {sentence}" for rule, *_, sentence in BREACHES])
+def test_a_breach_is_said(deployments, breach):
+    rule, type_, path, change, sentence = breach
+    found = list(findings(altered(deployments["prod"], type_, change, path=path)))
+
+    assert {name for name, _ in found} == {rule}
+    assert any(sentence in finding.text for _, finding in found)
+    assert all(finding.text.endswith(".") and finding.resource.path for _, finding in found)
+
+
+def test_a_fleet_that_cannot_keep_up_is_said(deployments):
+    small = PROD.model_copy(update={"worker": PROD.worker.model_copy(update={"max_tasks": 20})})
+    found = list(findings(altered(deployments["prod"], TASK, lambda _: None, environment=small)))
+
+    assert [name for name, _ in found] == ["retention"]
+    assert "the backlog would grow for ever" in found[0][1].text
+
+
+def test_every_invariant_has_a_breach_here():
+    assert {breach[0] for breach in BREACHES} >= set(INVARIANTS)
