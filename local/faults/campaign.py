@@ -1,0 +1,271 @@
+"""One campaign: seed, start, break everything for a while, let it drain, stop, look, judge."""
+
+import heapq
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local.export_api.server import ExportApiServer
+from local.faults import observe, scratch
+from local.faults.checker import Verdict, check
+from local.faults.dice import Dice
+from local.faults.fleet import Fleet
+from local.faults.journal import Journal
+from local.faults.observe import Places
+from local.faults.plan import Plan, Send, Trouble
+from local.faults.proxy import UNDISTURBED, FaultProxy
+from local.faults.redrive import redrive
+from local.faults.sabotage import Sabotage
+from local.faults.scratch import ScratchDisk
+from local.faults.seeding import seed_campaign
+from local.faults.trouble import Troublemaker
+from local.faults.weather import Weather
+from local.platform import Platform
+
+MIB = 1 << 20
+_DISK_BYTES = 48 * MIB
+# Twelve hours in AWS; the services hand over before.
+_RECEIPT_CAP_S = 30
+_TASKS = {"orchestrator": 2, "worker": 2}
+_TIMINGS = {
+    "HANDOVER_AFTER_S": "20",
+    "EXPORT_API_TIMEOUT_S": "5",
+    "STALL_WINDOW_S": "4",
+    "LIVENESS_LIMIT_S": "15",
+    "STALL_LIMIT_S": "60",
+    "STOP_TIMEOUT_S": "8",
+    "STOP_MARGIN_S": "3",
+}
+_WORKER = {
+    "SPLIT_BYTES": str(6 * MIB),
+    "MEMORY_BUDGET_BYTES": str(64 * MIB),
+    "SCRATCH_BUDGET_BYTES": str(40 * MIB),
+}
+_TICK_S = 0.1
+_STOP_S = 15.0
+_START_URL_LIFETIME_S = 20.0
+
+
+@dataclass
+class Result:
+    """What `summary.json` holds."""
+
+    ok: bool
+    seed: int
+    plan: str
+    seconds: float
+    faults: dict[str, int]
+    verdict: Verdict
+    drained: bool
+    redriven: int
+    tasks_ended: dict[str, int]
+    skipped: list[str] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)
+    denied: list[str] = field(default_factory=list)
+
+    def to_plain(self) -> dict[str, Any]:
+        judged = asdict(self.verdict)
+        return {**asdict(self), **judged, "verdict": None} | {"findings": judged["findings"]}
+
+
+def run(
+    plan: Plan, *, disk_refusal: str | None, sabotage: Sabotage | None = None,
+    name: str = "faults", say: Callable[[str], None] = print,
+) -> Result:  # fmt: skip
+    """Run the plan and judge it. `disk_refusal`: why no disk can be mounted (`scratch.enter_namespace`)."""
+    with ExitStack() as stack:
+        platform = stack.enter_context(Platform(name, progress=say))
+        return _Campaign(plan, platform, stack, disk_refusal=disk_refusal, sabotage=sabotage, say=say).run()
+
+
+class _Campaign:
+    def __init__(
+        self, plan: Plan, platform: Platform, stack: ExitStack, *, disk_refusal: str | None,
+        sabotage: Sabotage | None, say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._plan, self._platform, self._say = plan, platform, say
+        self._directory: Path = platform.directory
+        self._directory.joinpath("plan.json").write_text(plan.to_json())
+        self._seeded = seed_campaign(plan)
+        self._dice = Dice(plan.seed, plan.aws_rates)
+        self._weather = Weather(plan.seed, plan.api_rates)
+        self._journal = self._directory / "journal.jsonl"
+        self._proxy = stack.enter_context(
+            FaultProxy(
+                platform.account.endpoint_url,
+                self._dice,
+                Journal(self._journal),
+                cap_s=_RECEIPT_CAP_S,
+                broken=sabotage,
+                tasks_queue=platform.output("DownloadTasksQueueUrl").rpartition("/")[2],
+            )
+        )
+        self._api = stack.enter_context(
+            ExportApiServer(
+                self._seeded.catalogue, token="first-token", plan=self._weather,
+                url_lifetime_s=_START_URL_LIFETIME_S,
+            )
+        )  # fmt: skip
+        self._skipped = [f"disk-full: {disk_refusal}"] if disk_refusal else []
+        self._disk: ScratchDisk | None = None
+        if not disk_refusal:
+            self._disk = scratch.mount_disk(self._directory / "disk", _DISK_BYTES)
+        self._numbers = itertools.count(1)
+        self._fleet = Fleet(platform, _TASKS, self._overrides)
+        self._troublemaker = Troublemaker(
+            self._fleet, platform, self._api, self._weather, self._dice, self._disk
+        )
+        self._places = Places(
+            bucket=platform.output("BucketName"),
+            ledger=platform.output("LedgerTableName"),
+            queues={n: platform.output(f"{o}QueueUrl") for n, o in _QUEUES.items()},
+            dlqs={n: platform.output(f"{o}DlqUrl") for n, o in _QUEUES.items()},
+        )
+        self._operator = _operator_clients(platform, self._proxy.url)
+        self._redriven = 0
+
+    def run(self) -> Result:
+        plan = self._plan
+        observe.record_ledger(self._platform.client, self._places.ledger)
+        self._platform.put_metadata(self._seeded.metadata)
+        self._platform.extra_environment["AWS_ENDPOINT_URL"] = self._proxy.url
+        self._platform.use_export_api(self._api.base_url, "first-token")
+        self._say("starting the services")
+        self._fleet.start()
+        began = time.monotonic()
+        self._break_everything(began)
+        self._calm()
+        drained = self._drain(deadline=began + plan.seconds)
+        stops = self._fleet.stop(_STOP_S)
+        seconds = time.monotonic() - began
+        self._say("looking at what is there")
+        seen = observe.observe(self._operator, self._places, self._journal).to_plain()
+        expected = self._seeded.expectations.to_plain()
+        for name, document in (("expected", expected), ("observed", seen)):
+            self._directory.joinpath(f"{name}.json").write_text(json.dumps(document, indent=1))
+        verdict = check(expected, seen)
+        faults: Counter[str] = self._dice.count + self._weather.count + self._troublemaker.count
+        return Result(
+            ok=verdict.ok,
+            seed=plan.seed,
+            plan=plan.fingerprint,
+            seconds=round(seconds, 1),
+            faults=dict(sorted(faults.items())),
+            verdict=verdict,
+            drained=drained,
+            redriven=self._redriven,
+            tasks_ended=dict(sorted(self._fleet.ended.items())),
+            skipped=self._skipped,
+            stops=stops,
+            denied=self._platform.denials(),
+        )
+
+    def _overrides(self, service: str) -> dict[str, str]:
+        values = dict(_TIMINGS)
+        if service == "worker":
+            values |= _WORKER
+            if self._disk is not None:
+                room = self._disk.path / f"worker-{next(self._numbers)}"
+                room.mkdir()
+                values["SCRATCH_DIR"] = str(room)
+        return values
+
+    def _break_everything(self, began: float) -> None:
+        """Sends and troubles at their times; troubles end at theirs."""
+        order = itertools.count()
+        agenda: list[tuple[float, int, Send | Trouble | Callable[[], object]]] = [
+            (event.at_s, next(order), event) for event in (*self._plan.sends, *self._plan.troubles)
+        ]
+        heapq.heapify(agenda)
+        while (now := time.monotonic() - began) < self._plan.faults_s:
+            while agenda and agenda[0][0] <= now:
+                _, _, event = heapq.heappop(agenda)
+                if isinstance(event, Send):
+                    self._send(event)
+                elif isinstance(event, Trouble):
+                    self._say(_line(now, event))
+                    end = self._troublemaker.begin(event)
+                    if end:
+                        heapq.heappush(agenda, (now + event.for_s, next(order), end))
+                else:
+                    event()
+            self._fleet.supervise()
+            time.sleep(_TICK_S)
+        # What was to be sent is sent, and what is broken is mended, whatever the clock says.
+        for _, _, event in sorted(agenda):
+            if isinstance(event, Send):
+                self._send(event)
+            elif not isinstance(event, Trouble):
+                event()
+
+    def _send(self, send: Send) -> None:
+        self._operator("sqs").send_message(QueueUrl=self._places.queues["export-jobs"], MessageBody=send.body)
+
+    def _calm(self) -> None:
+        self._say("the faults are over; draining")
+        self._dice.calm()
+        self._weather.calm()
+        self._fleet.thaw()
+
+    def _drain(self, deadline: float) -> bool:
+        """Until the queues are empty; parked messages worth another try get it, as from an operator."""
+        quiet = 0
+        while time.monotonic() < deadline:
+            self._fleet.supervise()
+            depths = [observe.depth(self._operator("sqs"), url) for url in self._places.queues.values()]
+            if any(any(depth) for depth in depths):
+                quiet = 0
+            else:
+                moved = sum(
+                    redrive(self._operator("sqs"), self._places.dlqs[name], self._places.queues[name])
+                    for name in _QUEUES
+                )
+                self._redriven += moved
+                quiet = 0 if moved else quiet + 1
+                if quiet >= 5:
+                    return True
+            time.sleep(_TICK_S * 2)
+        return False
+
+
+_QUEUES = {"export-jobs": "ExportJobs", "download-tasks": "DownloadTasks"}
+
+
+def _operator_clients(platform: Platform, proxy_url: str) -> Callable[[str], Any]:
+    """An operator's clients, through the proxy and undisturbed: moto's queues bear no second way in."""
+    made: dict[str, Any] = {}
+    admin = platform.account.admin_environment
+
+    def client(service: str) -> Any:
+        if service not in made:
+            made[service] = boto3.client(
+                service,
+                endpoint_url=proxy_url,
+                region_name=platform.account.region,
+                aws_access_key_id=admin["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=admin["AWS_SECRET_ACCESS_KEY"],
+                config=Config(retries={"total_max_attempts": 3}),
+            )
+            made[service].meta.events.register("before-send", _undisturbed)
+        return made[service]
+
+    return client
+
+
+def _undisturbed(request: Any, **_: Any) -> None:
+    request.headers[UNDISTURBED] = "1"
+
+
+def _line(now: float, trouble: Trouble) -> str:
+    whom = trouble.aws_service or trouble.service
+    length = f" for {trouble.for_s:g} s" if trouble.for_s else ""
+    return f"{now:6.1f} s  {trouble.kind:16} {whom}{length}"

@@ -1,0 +1,39 @@
+"""What the runbook tells an operator to do when the trouble is over: give parked messages another try.
+
+Only those that ran out of tries, or that SQS itself moved after a crash in every attempt; a message that was
+parked because it can never succeed stays.
+"""
+
+from typing import Any
+
+_WORTH_ANOTHER_TRY = (None, "retries-exhausted")
+
+
+def redrive(sqs: Any, dlq_url: str, queue_url: str) -> int:
+    """Move what deserves it back to its queue, with its attributes; returns how many."""
+    kept: list[str] = []
+    moved = 0
+    while batch := sqs.receive_message(
+        QueueUrl=dlq_url,
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=60,
+        MessageAttributeNames=["All"],
+        AttributeNames=["All"],
+    ).get("Messages", ()):
+        for message in batch:
+            attributes = message.get("MessageAttributes", {})
+            if attributes.get("reason", {}).get("StringValue") not in _WORTH_ANOTHER_TRY:
+                kept.append(message["ReceiptHandle"])
+                continue
+            group = message.get("Attributes", {}).get("MessageGroupId")
+            sqs.send_message(
+                QueueUrl=queue_url,
+                MessageBody=message["Body"],
+                MessageAttributes=attributes,
+                **({"MessageGroupId": group} if group else {}),
+            )
+            sqs.delete_message(QueueUrl=dlq_url, ReceiptHandle=message["ReceiptHandle"])
+            moved += 1
+    for handle in kept:
+        sqs.change_message_visibility(QueueUrl=dlq_url, ReceiptHandle=handle, VisibilityTimeout=0)
+    return moved

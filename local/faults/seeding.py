@@ -1,0 +1,103 @@
+"""From a plan to what the API offers, what the metadata table says, and what must be true in the end."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from local.export_api.archives import Blob, LaidOutZip, Member
+from local.export_api.catalogue import Catalogue, Export, ExportFile
+from local.export_api.content import Content
+from local.faults.plan import File, Job, Plan
+
+_OUTCOMES = ("uploaded", "no-metadata", "size-mismatch", "checksum-mismatch")
+
+
+@dataclass
+class Expectations:
+    """What the checker compares with: plain values only. Files are named `job/file`."""
+
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)  # key → size, sha256, file
+    entries: dict[str, dict[str, str]] = field(default_factory=dict)  # file → path → outcome
+    files: dict[str, str] = field(default_factory=dict)  # file → done, or the reason it is parked for
+    jobs: dict[str, str | None] = field(default_factory=dict)  # job → the reason it is parked for
+    messages: list[dict[str, Any]] = field(default_factory=list)  # body, jobs
+
+    def to_plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """Everything that a campaign starts from."""
+
+    catalogue: Catalogue
+    metadata: list[dict[str, Any]]
+    expectations: Expectations
+
+
+def seed_campaign(plan: Plan) -> Seeded:
+    """The same plan makes the same bytes."""
+    expectations = Expectations(
+        messages=[{"body": send.body, "jobs": list(send.jobs)} for send in plan.sends]
+    )
+    metadata: list[dict[str, Any]] = []
+    exports = []
+    for job in plan.jobs:
+        expectations.jobs[job.job_id] = job.reason
+        files = [_export_file(job, file, metadata, expectations) for file in job.files]
+        if job.status != "unknown":
+            exports.append(Export(job.job_id, files, status=job.status))  # type: ignore[arg-type]
+    return Seeded(Catalogue.of(exports), metadata, expectations)
+
+
+def _export_file(
+    job: Job, file: File, metadata: list[dict[str, Any]], expectations: Expectations
+) -> ExportFile:
+    rng = random.Random(f"{job.job_id}/{file.file_id}")
+    name = f"{job.job_id}/{file.file_id}"
+    expectations.files[name] = file.ending
+    if file.ending == "not-a-zip":
+        archive: Blob | LaidOutZip = Blob(b"<html>This is not an archive.</html>" * 100)
+    else:
+        members = list(_members(rng, job, file, metadata, expectations))
+        archive = LaidOutZip(members, cut=100 if file.ending == "truncated-archive" else 0)
+    return ExportFile(
+        file.file_id,
+        f"{file.file_id}.zip",
+        archive,
+        lists_size=rng.random() < 0.7,
+        honours_range=file.ranges,
+        relative_url=rng.random() < 0.3,
+    )
+
+
+def _members(
+    rng: random.Random, job: Job, file: File, metadata: list[dict[str, Any]], expectations: Expectations
+) -> Iterator[Member]:
+    file_name = f"{job.job_id}/{file.file_id}"
+    streamed = rng.random() < 0.3
+    for index in range(file.entries):
+        size = file.bulk_bytes if index == 1 else _small(rng, index)
+        path = f"{file.file_id}/{index:04d}.json"
+        content = Content(f"{job.job_id}/{path}", size)
+        outcome = rng.choices(_OUTCOMES, (90, 4, 3, 3))[0] if index else "uploaded"
+        item = {
+            "export_job_id": job.job_id,
+            "file_path": path,
+            "size": size + (outcome == "size-mismatch"),
+            "sha256": "0" * 64 if outcome == "checksum-mismatch" else content.sha256(),
+        }
+        if outcome != "no-metadata":
+            metadata.append(item)
+        if file.ending == "done":
+            expectations.entries.setdefault(file_name, {})[path] = outcome
+            if outcome == "uploaded":
+                expectations.objects[f"exports/{job.job_id}/{path}"] = {
+                    "size": size, "sha256": content.sha256(), "job": job.job_id, "file": file.file_id,
+                }  # fmt: skip
+        yield Member(path, content, deflate=size > 0 and rng.random() < 0.7, descriptor=streamed and size > 0)
+
+
+def _small(rng: random.Random, index: int) -> int:
+    return 0 if index == 0 else int(10 ** rng.uniform(1.5, 4.5))

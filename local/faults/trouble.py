@@ -1,0 +1,113 @@
+"""Makes the plan's troubles happen: to a task, to its machine, or to what everybody talks to."""
+
+import secrets
+import signal
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from local.export_api.server import ExportApiServer
+from local.faults.dice import Dice
+from local.faults.fleet import Fleet
+from local.faults.plan import Kind, Trouble
+from local.faults.scratch import ScratchDisk
+from local.faults.weather import Weather
+from local.platform import Platform
+
+_STORM_FACTOR = 12.0
+_SMALL_MEMORY = {"MEMORY_BUDGET_BYTES": str(24 << 20)}
+
+
+@dataclass
+class Troublemaker:
+    """`begin` returns how to end the trouble, or None when nothing is left to be ended.
+
+    A trouble whose target is not there (no task runs, no disk could be mounted) is not counted.
+    """
+
+    fleet: Fleet
+    platform: Platform
+    api: ExportApiServer
+    weather: Weather
+    dice: Dice
+    disk: ScratchDisk | None
+    count: Counter[str] = field(default_factory=Counter)
+
+    def begin(self, trouble: Trouble) -> Callable[[], object] | None:
+        match trouble.kind:
+            case Kind.FILL_DISK:
+                if self.disk is None:
+                    return None
+                self._happened(trouble)
+                self.disk.fill()
+                return self.disk.empty
+            case Kind.BREAK_AGENT:
+                self._happened(trouble)
+                return self._break_agent(refuses=trouble.pick % 2 == 0)
+            case Kind.ROTATE_TOKEN:
+                self._happened(trouble)
+                token = secrets.token_urlsafe(12)
+                self.api.tokens = {token}
+                self.platform.set_api_token(token)
+                return None
+            case Kind.API_DOWN:
+                self._happened(trouble)
+                self.weather.down()
+                return self.weather.up
+            case Kind.STORM:
+                self._happened(trouble)
+                self.dice.load(trouble.aws_service, _STORM_FACTOR)
+                return lambda: self.dice.load(trouble.aws_service, 1.0)
+        return self._befall_task(trouble)
+
+    def _befall_task(self, trouble: Trouble) -> Callable[[], object] | None:
+        task = self.fleet.pick(trouble.service, trouble.pick)
+        if task is None:
+            return None
+        end: Callable[[], object] | None = None
+        match trouble.kind:
+            case Kind.KILL:
+                task.kill()
+            case Kind.TERMINATE:
+                task.kill(signal.SIGTERM)
+            case Kind.TERMINATE_TWICE:
+                task.kill(signal.SIGTERM)
+                end = lambda: task.kill(signal.SIGTERM)  # noqa: E731
+            case Kind.FREEZE:
+                task.kill(signal.SIGSTOP)
+                end = lambda: task.kill(signal.SIGCONT)  # noqa: E731
+            case Kind.SQUEEZE_MEMORY:
+                if not self.fleet.squeeze(task):
+                    return None
+                end = lambda: self.fleet.release(task)  # noqa: E731
+            case Kind.SHRINK_MEMORY:
+                self.fleet.next_overrides = dict(_SMALL_MEMORY)
+                task.kill()
+        self._happened(trouble)
+        return end
+
+    def _break_agent(self, *, refuses: bool) -> Callable[[], None]:
+        agent = self.platform.endpoints.agent
+        if refuses:
+            agent.refusal = "DEPLOYMENT_BLOCKED"
+        else:
+            agent.broken = True
+
+        def mend() -> None:
+            agent.refusal, agent.broken = None, False
+
+        return mend
+
+    def _happened(self, trouble: Trouble) -> None:
+        self.count[f"{trouble.service}.{trouble.kind}" if _is_on_a_task(trouble.kind) else trouble.kind] += 1
+
+
+def _is_on_a_task(kind: Kind) -> bool:
+    return kind in (
+        Kind.KILL,
+        Kind.TERMINATE,
+        Kind.TERMINATE_TWICE,
+        Kind.FREEZE,
+        Kind.SQUEEZE_MEMORY,
+        Kind.SHRINK_MEMORY,
+    )

@@ -1,0 +1,163 @@
+"""The judge against a good ending and against each way to spoil it."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.faults.checker import check
+
+SHA = "ab" * 32
+State = dict[str, Any]
+
+EXPECTED: State = {
+    "objects": {"exports/j/a.json": {"size": 3, "sha256": SHA, "job": "j", "file": "f"}},
+    "entries": {"j/f": {"a.json": "uploaded", "b.json": "no-metadata"}},
+    "files": {"j/f": "done", "k/g": "truncated-archive"},
+    "jobs": {"j": None, "k": None, "u": "unknown-job"},
+    "messages": [
+        {"body": '{"export_job_ids": ["j", "k"]}', "jobs": ["j", "k"]},
+        {"body": '{"export_job_ids": ["u"]}', "jobs": ["u"]},
+        {"body": "{1", "jobs": []},
+    ],
+}
+
+
+def good() -> State:
+    """Everything as it should be."""
+    task = {"export_job_id": "j", "item": "TASK#1", "file_id": "f", "status": "done"}
+    parked = {"export_job_id": "k", "item": "TASK#2", "file_id": "g", "status": "parked"}
+    return {
+        "objects": {
+            "exports/j/a.json": {
+                "size": 3,
+                "sha256": SHA,
+                "metadata": {"export-job-id": "j", "file-id": "f", "sha256": SHA},
+            },
+            "manifests/j/f.json": {
+                "text": json.dumps(
+                    {
+                        "export_job_id": "j",
+                        "file_id": "f",
+                        "outcomes": {"already-present": 1, "no-metadata": 1},
+                    }
+                )
+            },
+            "manifests/j/f.entries.jsonl": {
+                "text": '{"path": "a.json", "outcome": "uploaded"}\n'
+                '{"path": "b.json", "outcome": "no-metadata"}'
+            },
+        },
+        "ledger": [
+            {"export_job_id": "j", "item": "JOB", "status": "completed", "tasks_total": 1, "tasks_done": 1},
+            {"export_job_id": "k", "item": "JOB", "status": "failed", "tasks_total": 1, "tasks_done": 0},
+            {"export_job_id": "u", "item": "JOB", "status": "failed"},
+            task,
+            parked,
+        ],
+        "transitions": [
+            transition("j", "TASK#1", "claimed", "done"),
+            transition("j", "JOB", "processing", "completed"),
+        ],
+        "events": [
+            event("Export Job Completed", "j", "e1"),
+            event("Export Job Failed", "k", "e2"),
+            event("Export Job Failed", "u", "e3"),
+        ],
+        "parked": {
+            "export-jobs": [
+                {"body": "{1", "reason": "malformed-message"},
+                {"body": '{"export_job_ids": ["u"]}', "reason": "unknown-job"},
+            ],
+            "download-tasks": [
+                {"body": '{"export_job_id": "k", "file_id": "g"}', "reason": "truncated-archive"}
+            ],
+        },
+        "left_on_queues": {"export-jobs": 0, "download-tasks": 0},
+        "uploads_left": 0,
+    }
+
+
+def transition(job: str, item: str, before: str, after: str) -> State:
+    return {"export_job_id": job, "item": item, "from": {"status": before}, "to": {"status": after}}
+
+
+def event(type_: str, job: str, event_id: str) -> State:
+    return {"type": type_, "detail": {"export_job_id": job, "event_id": event_id}}
+
+
+def test_a_good_ending_is_good() -> None:
+    verdict = check(EXPECTED, good())
+    assert verdict.findings == []
+    assert verdict.ok
+    assert (verdict.expected, verdict.present, verdict.messages_sent) == (3, 3, 3)
+    assert verdict.parked == {"malformed-message": 1, "truncated-archive": 1, "unknown-job": 1}
+
+
+def test_an_event_said_again_is_counted_beside() -> None:
+    state = good()
+    state["events"].append(state["events"][0])
+    verdict = check(EXPECTED, state)
+    assert verdict.ok
+    assert verdict.events_repeated == 1
+
+
+def test_parts_of_a_split_manifest_may_stay() -> None:
+    state = good()
+    state["objects"]["manifests/j/f.parts/0-00001.json"] = {"size": 2, "sha256": "", "metadata": {}}
+    assert check(EXPECTED, state).ok
+
+
+Spoil = Callable[[State], Any]
+SPOILS: list[tuple[str, str, Spoil]] = [
+    ("an object is gone", "missing", lambda s: s["objects"].pop("exports/j/a.json")),
+    ("a manifest is gone", "missing", lambda s: s["objects"].pop("manifests/j/f.json")),
+    ("bytes differ", "wrong", lambda s: s["objects"]["exports/j/a.json"].update(sha256="00")),
+    ("the owner differs", "wrong", lambda s: s["objects"]["exports/j/a.json"]["metadata"].update(
+        {"file-id": "x"})),
+    ("the manifest miscounts", "wrong", lambda s: s["objects"]["manifests/j/f.json"].update(
+        text='{"export_job_id": "j", "file_id": "f", "outcomes": {"uploaded": 2}}')),
+    ("the manifest is half", "wrong", lambda s: s["objects"]["manifests/j/f.json"].update(text='{"ex')),
+    ("an entry is listed twice", "wrong", lambda s: s["objects"]["manifests/j/f.entries.jsonl"].update(
+        text=s["objects"]["manifests/j/f.entries.jsonl"]["text"]
+        + '\n{"path": "a.json", "outcome": "uploaded"}')),
+    ("an object is too much", "extra", lambda s: s["objects"].update({"exports/j/b.json": {}})),
+    ("a task is done twice", "tasks_completed_twice", lambda s: s["transitions"].append(
+        transition("j", "TASK#1", "claimed", "done"))),
+    ("a job is completed twice", "jobs_completed_twice", lambda s: s["transitions"].append(
+        transition("j", "JOB", "processing", "completed"))),
+    ("completion is said twice", "jobs_completed_twice", lambda s: s["events"].append(
+        event("Export Job Completed", "j", "another"))),
+    ("completion is not said", "unaccounted", lambda s: s["events"].pop(0)),
+    ("a message is left", "unaccounted", lambda s: s["left_on_queues"].update({"download-tasks": 1})),
+    ("a job is open", "unaccounted", lambda s: s["ledger"][0].update(status="processing")),
+    ("a task is open", "unaccounted", lambda s: s["ledger"][3].update(status="claimed")),
+    ("a job miscounts", "unaccounted", lambda s: s["ledger"][0].update(tasks_done=2)),
+    ("a malformed message is gone", "unaccounted", lambda s: s["parked"]["export-jobs"].pop(0)),
+    ("a parking is gone", "unaccounted", lambda s: s["parked"]["download-tasks"].pop()),
+    ("a parking has no reason", "unaccounted", lambda s: s["parked"]["download-tasks"].append(
+        {"body": '{"export_job_id": "j", "file_id": "f"}'})),
+    ("a good archive is parked", "unaccounted", lambda s: s["parked"]["download-tasks"].append(
+        {"body": '{"export_job_id": "j", "file_id": "f"}', "reason": "not-a-zip"})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "spoil"), [pytest.param(c, s, id=name) for name, c, s in SPOILS])
+def test_each_spoiled_ending_is_found(count: str, spoil: Spoil) -> None:
+    state = copy.deepcopy(good())
+    spoil(state)
+    verdict = check(EXPECTED, state)
+    assert not verdict.ok
+    assert getattr(verdict, count) >= 1, verdict.findings
+
+
+def test_the_checker_shares_no_code_with_the_runtime() -> None:
+    script = (
+        "import sys, local.faults.checker, local.faults.observe\n"
+        "sys.exit(any(name.split('.')[0] == 'runtime' for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
