@@ -42,6 +42,10 @@ lint: setup ## ruff and mypy --strict
 synth: setup ## synthesize every environment into cdk.out: no credentials, no Docker
 	cdk synth --quiet
 
+.PHONY: docs
+docs: synth ## docs/resources.md, from the synthesized templates
+	$(BIN)/python -m stacks.resource_table cdk.out > docs/resources.md.new && mv docs/resources.md.new docs/resources.md
+
 .PHONY: gate
 gate: setup ## compare every stack with BASE=<git ref>; blocks what loses data or opens a door (docs/gate.md)
 	@test -n "$(BASE)" || { echo "usage: make gate BASE=<git ref>, for example BASE=origin/main" >&2; exit 2; }
@@ -50,3 +54,13 @@ gate: setup ## compare every stack with BASE=<git ref>; blocks what loses data o
 .PHONY: golden
 golden: setup ## write the golden templates under tests/golden
 	$(BIN)/python -m ops.golden
+
+SIZE ?= small
+
+.PHONY: demo
+demo: setup ## the whole system on this machine, one worker killed on the way (SIZE=small|medium|large)
+	$(BIN)/python -m local.demo --size $(SIZE)
+
+.PHONY: local
+local: setup ## the same platform, left running for exploring until Ctrl-C
+	$(BIN)/python -m local.explore --size $(SIZE)

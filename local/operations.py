@@ -84,6 +84,16 @@ class Operations:
         )  # fmt: skip
         return [{key: read(value) for key, value in item.items()} for page in pages for item in page["Items"]]
 
+    def ledger_job(self: _Deployed, job_id: str) -> dict[str, Any]:
+        """The ledger's item of a job itself; empty when it has never heard of it."""
+        read = TypeDeserializer().deserialize
+        answer = self.client("dynamodb").get_item(
+            TableName=self.output("LedgerTableName"),
+            Key={"export_job_id": {"S": job_id}, "item": {"S": "JOB"}},
+            ConsistentRead=True,
+        )
+        return {key: read(value) for key, value in answer.get("Item", {}).items()}
+
     def put_metadata(self: _Deployed, items: Iterable[Mapping[str, Any]]) -> None:
         """Fill the metadata table, as its owners would."""
         write = TypeSerializer().serialize
@@ -102,6 +112,6 @@ class Operations:
         )  # fmt: skip
         return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", ())}
 
-    def open_object(self: _Deployed, key: str) -> Any:
-        """An object's body to read from; raises botocore's NoSuchKey."""
-        return self.client("s3").get_object(Bucket=self.output("BucketName"), Key=key)["Body"]
+    def get_object(self: _Deployed, key: str) -> Any:
+        """S3's answer for an object: `Body` to read from, `Metadata` and the rest. Raises ClientError."""
+        return self.client("s3").get_object(Bucket=self.output("BucketName"), Key=key)

@@ -20,6 +20,7 @@ FAST_TIMINGS: Mapping[str, str] = {
     "STOP_TIMEOUT_S": "10",
     "STOP_MARGIN_S": "2",
     "EXPORT_API_TIMEOUT_S": "10",
+    "METRICS_INTERVAL_S": "1",
 }
 
 # What a task would find in its own container: a share of this machine instead of 2 vCPU and 4 GB.

@@ -42,7 +42,7 @@ class Platform(Operations):
     ) -> None:
         self.directory = LOCAL / name
         self.tasks: list[Task] = []
-        self._extra_environment = dict(extra_environment or {})
+        self.extra_environment = dict(extra_environment or {})
         self._progress = progress
         self._export_api_url: str | None = None
 
@@ -86,10 +86,16 @@ class Platform(Operations):
 
     def output(self, key: str) -> str:
         """An output of the stacks, by its key. Raises RuntimeError that lists those there are."""
-        outputs = self._deployment.outputs
-        if key not in outputs:
-            raise RuntimeError(f"the stacks have no output {key}; they have {', '.join(sorted(outputs))}")
-        return outputs[key]
+        if key not in self.outputs:
+            raise RuntimeError(
+                f"the stacks have no output {key}; they have {', '.join(sorted(self.outputs))}"
+            )
+        return self.outputs[key]
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Every output of the stacks by its key."""
+        return self._deployment.outputs
 
     @property
     def left_out(self) -> list[str]:
@@ -208,7 +214,7 @@ class Platform(Operations):
             "AWS_DEFAULT_REGION": self.account.region,
             "PYTHONUNBUFFERED": "1",
             "LOCAL_TASK_NAME": name,
-            **self._extra_environment,
+            **self.extra_environment,
         }
 
 

@@ -1,0 +1,76 @@
+"""`make local`: the same platform as the demo's, left running to be looked at, until Ctrl-C."""
+
+import argparse
+import signal
+import threading
+
+from rich.console import Console
+
+from local.demo import export_api
+from local.export_api.generated import generate
+from local.platform import Platform
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.explore", description=__doc__)
+    parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with (
+            Platform("local", progress=console.print) as platform,
+            export_api(platform, arguments.size, arguments.seed) as api_url,
+        ):
+            exports = generate(arguments.size, arguments.seed)
+            platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
+            for service in ("orchestrator", "worker"):
+                platform.run_task(service)
+            console.print(_guide(platform, api_url, list(exports.catalogue.exports)), markup=False)
+            stop.wait()
+            console.print("stopping the tasks")
+            for task in platform.tasks:
+                task.kill(signal.SIGTERM)
+            for task in platform.tasks:
+                task.stop()
+    except (RuntimeError, TimeoutError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+    return 0
+
+
+def _guide(platform: Platform, api_url: str, job_ids: list[str]) -> str:
+    exports = "\n".join(
+        f"  export {name}={value}" for name, value in platform.account.admin_environment.items()
+    )
+    aws = f"aws --endpoint-url {platform.account.endpoint_url}"
+    outputs = "\n".join(f"  {name:24} {value}" for name, value in sorted(platform.outputs.items()))
+    body = f'{{"export_job_ids": ["{job_ids[0]}"]}}'
+    left_out = "\n".join(f"  {line}" for line in platform.left_out)
+    return f"""
+AWS         {platform.account.endpoint_url}
+Export API  {api_url}  (jobs {job_ids[0]} to {job_ids[-1]})
+logs        {platform.directory / "logs"}
+
+What the stacks made:
+{outputs}
+
+Not here:
+{left_out}
+
+In another shell:
+{exports}
+  {aws} sqs send-message --queue-url {platform.output("ExportJobsQueueUrl")} --message-body '{body}'
+  {aws} s3 ls --recursive s3://{platform.output("BucketName")}/manifests/
+  {aws} dynamodb get-item --table-name {platform.output("LedgerTableName")} \\
+      --key '{{"export_job_id": {{"S": "{job_ids[0]}"}}, "item": {{"S": "JOB"}}}}'
+
+Ctrl-C ends everything.
+"""
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
