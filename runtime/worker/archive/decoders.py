@@ -8,6 +8,7 @@ import bz2
 import lzma
 import struct
 import sys
+import zlib
 from typing import Any
 
 from runtime.shared.contracts import EntryOutcome
@@ -28,7 +29,7 @@ MAX_WINDOW_BITS = 25
 
 # What the libraries raise for bad data. inflate64 raises ValueError, bz2 OSError.
 DATA_ERRORS: tuple[type[Exception], ...] = (
-    InflateError, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError,
+    InflateError, zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError,
 )  # fmt: skip
 
 

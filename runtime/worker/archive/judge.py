@@ -6,6 +6,9 @@ may be fetched, and `EntryReader` holds it to what the directory said of it.
 """
 
 import stat
+from array import array
+from collections.abc import Iterable, Iterator
+from operator import gt
 from typing import NamedTuple
 
 from runtime.shared.contracts import EntryOutcome
@@ -33,8 +36,7 @@ _KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
 }
-# The shortest data descriptor, 4.3.9: an entry that has one cannot take less room.
-_LEAST_DESCRIPTOR = 12
+_LARGEST = (1 << 64) - 1
 
 
 class Verdict(NamedTuple):
@@ -51,18 +53,21 @@ def judge(directory: Directory, limits: Limits) -> list[Verdict | None]:
     """One verdict per entry, in the directory's order; None: fetch it."""
     verdicts: list[Verdict | None] = []
     owners: dict[str, int] = {}
-    twice: list[tuple[int, int]] = []
+    twins: list[tuple[int, int]] = []
+    starts, ends = array("Q"), array("Q")
     for entry in directory:
         verdict = _judge_alone(entry, directory, limits)
         verdicts.append(verdict)
+        starts.append(entry.local_offset)
+        ends.append(_least_end(entry))
         if verdict is not FOLDER:
             first = owners.setdefault(identity(entry.name), entry.index)
             if first != entry.index:
-                twice.append((first, entry.index))
-    for index, by in _overlaps(directory):
-        _add(verdicts, index, Verdict(EntryOutcome.OVERLAP, by))
-    for first, second in twice:
-        _judge_twins(verdicts, directory[first], directory[second])
+                twins.append((first, entry.index))
+    for index, detail in _overlaps(starts, ends, directory.offset):
+        _add(verdicts, index, Verdict(EntryOutcome.OVERLAP, detail))
+    for one, other in twins:
+        _judge_twins(verdicts, directory[one], directory[other])
     return verdicts
 
 
@@ -99,29 +104,31 @@ def _unreadable(entry: Entry, directory: Directory) -> Verdict:
     return Verdict(EntryOutcome.UNSUPPORTED_METHOD, f"{methods.method_name(entry.method)} cannot be read")
 
 
-def _overlaps(directory: Directory) -> list[tuple[int, str]]:
+def _overlaps(starts: "array[int]", ends: "array[int]", limit: int) -> Iterator[tuple[int, str]]:
     """The entries whose bytes cannot all be theirs: bombs quote the same data many times over.
 
-    Each entry takes at least its local header, name, data and shortest descriptor. Swept by offset, an entry
-    that begins before the furthest end so far overlaps the entry which that end belongs to.
+    Swept by offset, an entry that begins before the furthest end so far overlaps the entry which that end
+    belongs to. `ends` are the least possible ones; nothing may reach into the directory at `limit`.
     """
-    by_offset = sorted((entry.local_offset, entry.index, _least_end(entry)) for entry in directory)
-    found: list[tuple[int, str]] = []
+    order: Iterable[int] = range(len(starts))
+    if any(map(gt, starts, starts[1:])):
+        order = sorted(order, key=starts.__getitem__)
     furthest, owner = 0, -1
-    for start, index, end in by_offset:
-        if end > directory.offset:
-            found.append((index, f"bytes {start} to {end} run into the directory at {directory.offset}"))
+    for index in order:
+        start, end = starts[index], ends[index]
+        if end > limit:
+            yield index, f"bytes {start} to {end} run into the directory at {limit}"
         if start < furthest:
-            found.append((index, f"bytes {start} to {end} overlap entry {owner}"))
-            found.append((owner, f"bytes up to {furthest} overlap entry {index}"))
+            yield index, f"bytes {start} to {end} overlap entry {owner}"
+            yield owner, f"bytes up to {furthest} overlap entry {index}"
         if end > furthest:
             furthest, owner = end, index
-    return found
 
 
 def _least_end(entry: Entry) -> int:
-    size = LOCAL.size + len(entry.raw_name) + entry.compressed_size
-    return entry.local_offset + size + (_LEAST_DESCRIPTOR if entry.has_descriptor else 0)
+    """An entry takes at least its local header, name and data."""
+    end = entry.local_offset + LOCAL.size + len(entry.raw_name) + entry.compressed_size
+    return min(end, _LARGEST)  # two announced 64-bit numbers may add up to more
 
 
 def _judge_twins(verdicts: list[Verdict | None], first: Entry, second: Entry) -> None:

@@ -51,7 +51,7 @@ class EntryReader:
             view = self._take_header(view)
             if self.header_length is None:
                 return
-        if self._left:
+        if self._left and view:
             piece, view = view[: self._left], view[self._left :]
             self._left -= len(piece)
             if self._decoder is None:
@@ -64,9 +64,11 @@ class EntryReader:
 
     def close(self) -> None:
         """No more bytes will come. Raises EntryRejected unless the entry is `finished`."""
-        if not self.finished:
-            missing = f"{self._left} bytes of its data" if self._left else "its data descriptor"
-            raise corrupt(f"the archive's bytes end before the entry does: {missing} cannot be there")
+        if self.finished:
+            return
+        if self._left or self.header_length is None:
+            raise corrupt("the archive's bytes end before the entry does")
+        raise EntryRejected(EntryOutcome.HEADER_MISMATCH, "the data descriptor is missing")
 
     def skip_stored(self, count: int, crc: int) -> None:
         """Go on inside a stored entry: its first `count` bytes were read before and have this CRC-32.
@@ -81,6 +83,8 @@ class EntryReader:
             raise ValueError(f"byte {count} is outside the entry's {self._left}")
         self._left -= count
         self.produced, self.crc32 = count, crc
+        if not self._left:
+            self._check_end(_NOTHING)
 
     def _take_header(self, view: memoryview) -> memoryview:
         """Collect the local header; returns what is behind it."""

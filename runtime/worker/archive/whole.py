@@ -5,9 +5,10 @@ is out of the ordinary goes through `EntryReader`, which knows every case.
 """
 
 from runtime.worker.archive import methods
+from runtime.worker.archive.decoders import DATA_ERRORS
 from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.faults import broken_off, trailing, undecodable, wrong_crc, wrong_size
-from runtime.worker.archive.inflate import InflateError, Inflater, crc32
+from runtime.worker.archive.inflate import Inflater, crc32
 from runtime.worker.archive.limits import Buffer, Limits
 from runtime.worker.archive.reader import EntryReader, descriptor_agrees
 from runtime.worker.archive.records import FLAG_DESCRIPTOR, LOCAL, LOCAL_SIGNATURE
@@ -58,7 +59,7 @@ def _inflated(entry: Entry, data: Buffer) -> bytes:
     try:
         # Room for one byte more than is due, so that too much shows itself.
         out = inflater.decompress(data, entry.size + 1)
-    except InflateError as error:
+    except DATA_ERRORS as error:
         raise undecodable(error) from error
     if inflater.unused_data:
         raise trailing()

@@ -1,0 +1,272 @@
+"""Archives that are parked as a whole: nothing in them can be trusted, or they are no archives."""
+
+from runtime.shared.contracts import ParkReason as R
+from runtime.worker.archive import Limits
+from tests.archives.cases.accepted import FULL, packed, stored
+from tests.archives.cases.case import Case
+from tests.archives.craft import archive, end_record, unicode_extra, zip64_extra
+from tests.archives.samples import DEFLATE, TEXT
+
+WHOLE = archive(packed(), stored("b.txt"))
+DIRECTORY_SIZE = 2 * (46 + 5)
+DIRECTORY_AT = len(WHOLE) - 22 - DIRECTORY_SIZE
+
+
+def two_readings() -> bytes:
+    """An archive whose comment is the rest of another one, directory and all."""
+    inner = stored("other.txt")
+    first = archive(packed())
+    hidden = inner.local_header() + inner.body
+    at = len(first) + len(hidden)
+    header = inner.central_header(len(first))
+    return archive(
+        packed(), comment=hidden + header + end_record(here=1, entries=1, size=len(header), offset=at)
+    )
+
+
+NOT_WHOLE = [
+    Case(
+        "not-a-zip",
+        "-",
+        "A page that says something went wrong.",
+        b"<html><body>Sorry</body></html>",
+        R.NOT_A_ZIP,
+    ),
+    Case("no-bytes", "-", "Nothing at all.", b"", R.NOT_A_ZIP),
+    Case("cut-in-data", "4.3.16", "Cut off in the middle.", WHOLE[:100], R.TRUNCATED_ARCHIVE),
+    Case(
+        "cut-in-directory",
+        "4.3.16",
+        "Cut off in the directory.",
+        WHOLE[: DIRECTORY_AT + 60],
+        R.TRUNCATED_ARCHIVE,
+    ),
+    Case("cut-in-end", "4.3.16", "Cut off in the end record.", WHOLE[:-1], R.TRUNCATED_ARCHIVE),
+    Case(
+        "cut-in-comment",
+        "4.3.16",
+        "Cut off in the comment.",
+        archive(packed(), comment=b"note")[:-1],
+        R.TRUNCATED_ARCHIVE,
+    ),
+    Case(
+        "cut-behind-inner-archive",
+        "4.3.16",
+        "Cut off right behind a ZIP stored inside: its end record is not ours.",
+        stored("inner.zip").local_header() + WHOLE + b"...",
+        R.TRUNCATED_ARCHIVE,
+    ),
+    Case("trailing-data", "4.3.6", "Bytes behind the archive.", WHOLE + b"\r\n", R.INVALID_ARCHIVE),
+    Case(
+        "leading-data-not-counted",
+        "4.1.9",
+        "Bytes before the archive that its offsets ignore.",
+        b"MZ" + WHOLE,
+        R.INVALID_ARCHIVE,
+    ),
+    Case("two-archives", "4.3.6", "Two archives one after the other.", WHOLE + WHOLE, R.INVALID_ARCHIVE),
+    Case(
+        "two-readings",
+        "4.3.16",
+        "Two end records that each fit a directory.",
+        two_readings(),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "end-records-many",
+        "4.3.16",
+        "A comment full of end records that each reach the last byte.",
+        archive(
+            packed(),
+            comment=b"".join(
+                end_record(here=1, entries=1, size=9, offset=9, comment=22 * left)
+                for left in range(9, -1, -1)
+            ),
+        ),
+        R.INVALID_ARCHIVE,
+    ),
+]
+
+END = [
+    Case(
+        "entries-too-many",
+        "4.4.22",
+        "More entries announced than there are.",
+        archive(packed(), entries=2, here=2),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "entries-too-few",
+        "4.4.22",
+        "Fewer entries announced than there are.",
+        archive(packed(), stored("b.txt"), entries=1, here=1),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "entries-absurd",
+        "4.4.22",
+        "60,000 entries in 51 bytes.",
+        archive(packed(), entries=60_000, here=60_000),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "entries-over-limit",
+        "4.4.22",
+        "More entries announced than the limit: nothing is set aside for them.",
+        archive(packed(), zip64=True, entries=0xFFFF, here=0xFFFF, entries64=1 << 40, here64=1 << 40),
+        R.ARCHIVE_LIMIT_EXCEEDED,
+    ),
+    Case(
+        "directory-over-limit",
+        "4.4.23",
+        "A directory larger than the limit (100 bytes here): it is not read.",
+        WHOLE,
+        R.ARCHIVE_LIMIT_EXCEEDED,
+        limits=Limits(max_directory_bytes=100),
+    ),
+    Case(
+        "directory-offset-past-end",
+        "4.4.24",
+        "A directory behind the end record.",
+        archive(packed(), offset=5_000),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "directory-offset-wrong",
+        "4.4.24",
+        "A directory that begins too early.",
+        archive(packed(), offset=10),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "directory-size-wrong",
+        "4.4.23",
+        "A directory that is longer than its entries.",
+        archive(packed(), offset=90, size=62),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "directory-gap",
+        "4.3.6",
+        "Bytes between the directory and the end record.",
+        archive(packed(), gap=b"????"),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "directory-without-header",
+        "4.3.12",
+        "An entry that is no central header.",
+        archive(packed(central={"signature": b"PK\1\3"})),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "directory-name-overruns",
+        "4.4.10",
+        "A name that reaches over the end.",
+        archive(packed()).replace(
+            b"\x05\0\0\0\0\0\0\0\0\0\0\0\xa4\x81", b"\x50\0\0\0\0\0\0\0\0\0\0\0\xa4\x81"
+        ),
+        R.INVALID_ARCHIVE,
+    ),
+]
+
+SPLIT = [
+    Case(
+        "split",
+        "4.4.19",
+        "The last segment of a split archive.",
+        archive(packed(), disk=2, first=2),
+        R.MULTI_DISK_ARCHIVE,
+    ),
+    Case(
+        "split-first",
+        "8.5.3",
+        "The first segment of a split archive.",
+        b"PK\7\x08" + WHOLE[:100],
+        R.MULTI_DISK_ARCHIVE,
+    ),
+    Case(
+        "split-entries",
+        "4.4.21",
+        "Some entries are in another segment's directory.",
+        archive(packed(), entries=3),
+        R.MULTI_DISK_ARCHIVE,
+    ),
+    Case(
+        "split-entry",
+        "4.4.13",
+        "One entry begins in another segment.",
+        archive(packed(central={"disk": 1})),
+        R.MULTI_DISK_ARCHIVE,
+    ),
+    Case(
+        "split-zip64",
+        "4.3.15",
+        "A ZIP64 archive of three segments.",
+        archive(packed(), zip64=True, disks64=3),
+        R.MULTI_DISK_ARCHIVE,
+    ),
+]
+
+ZIP64 = [
+    Case(
+        "zip64-locator-astray",
+        "4.3.15",
+        "A locator that leads to no ZIP64 end record.",
+        archive(packed(), zip64=True, at64=3),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "zip64-locator-far",
+        "4.3.15",
+        "A locator that leads out of the file.",
+        archive(packed(), zip64=True, at64=1 << 63),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "zip64-end-size",
+        "4.3.14.1",
+        "A ZIP64 end record that does not reach its locator.",
+        archive(packed(), zip64=True, rest64=40),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "zip64-ends-disagree",
+        "4.4.1.4",
+        "The two end records disagree.",
+        archive(packed(), zip64=True, entries=2, here=2),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "zip64-missing",
+        "4.5.3",
+        "A full field without a ZIP64 extra field.",
+        archive(packed(central={"size": FULL})),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "zip64-short",
+        "4.5.3",
+        "A ZIP64 extra field too short for the fields that are full.",
+        archive(packed(central={"size": FULL, "packed": FULL}, extra=zip64_extra(len(TEXT)))),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "zip64-twice",
+        "4.5.3",
+        "Two ZIP64 extra fields: readers differ on which counts.",
+        archive(
+            packed(central={"size": FULL, "packed": FULL}, extra=zip64_extra(len(TEXT), len(DEFLATE)) * 2)
+        ),
+        R.INVALID_ARCHIVE,
+    ),
+    Case(
+        "unicode-extra-twice",
+        "4.6.9",
+        "Two Unicode path extra fields: the same.",
+        archive(packed(extra=unicode_extra(b"a.txt", b"b.txt") + unicode_extra(b"a.txt", b"c.txt"))),
+        R.INVALID_ARCHIVE,
+    ),
+]
+
+CASES = NOT_WHOLE + END + SPLIT + ZIP64

@@ -1,0 +1,130 @@
+"""Finding and reading the directory: how many reads it takes, how much memory, how long."""
+
+import io
+import struct
+import time
+import tracemalloc
+import zipfile
+
+import pytest
+
+from runtime.worker.archive import Limits, judge, read_directory
+from runtime.worker.archive.ending import TAIL_BYTES
+from tests.archives.craft import File, archive
+from tests.archives.examine import Memory, examine
+from tests.archives.samples import DEFLATE, TEXT
+
+
+def many(count: int) -> bytes:
+    """An archive of `count` empty files, made without a ZIP library so that it takes no time."""
+    out, directory = bytearray(), bytearray()
+    for index in range(count):
+        file = File(f"data/{index % 100:02d}/file-{index:07d}.json")
+        directory += file.central_header(len(out))
+        out += file.local_header()
+    size, at = len(directory), len(out)
+    out += directory
+    out += struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, at)
+    out += struct.pack("<4sLQL", b"PK\6\7", 0, at + size, 1)
+    out += struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return bytes(out)
+
+
+def test_one_read_when_the_directory_is_in_the_tail() -> None:
+    source = Memory(archive(File("big.bin", bytes(300_000)), File("a.txt", TEXT, 8, DEFLATE)))
+    assert [entry.name for entry in read_directory(source, Limits())] == ["big.bin", "a.txt"]
+    assert source.reads == [(source.size - TAIL_BYTES, TAIL_BYTES)]
+
+
+def test_no_read_when_the_caller_has_the_tail() -> None:
+    source = Memory(archive(File("big.bin", bytes(300_000))))
+    directory = read_directory(source, Limits(), tail=source.content[-TAIL_BYTES:])
+    assert (len(directory), source.reads) == (1, [])
+
+
+def test_two_reads_when_it_is_larger() -> None:
+    source = Memory(many(5_000))
+    directory = read_directory(source, Limits())
+    assert len(directory) == 5_000
+    assert [offset for offset, _ in source.reads] == [source.size - TAIL_BYTES, directory.offset]
+
+
+def test_the_longest_comment_with_zip64() -> None:
+    source = Memory(archive(File("a.txt", TEXT), zip64=True, comment=b"PK\5\6" * 16_383))
+    directory = read_directory(source, Limits())
+    assert (len(directory), directory.zip64) == (1, True)
+
+
+def test_a_directory_over_the_limit_is_not_read() -> None:
+    source = Memory(many(5_000))
+    with pytest.raises(Exception, match=r"directory of \d+ bytes, over the limit of 1000"):
+        read_directory(source, Limits(max_directory_bytes=1_000))
+    assert len(source.reads) == 1
+
+
+def test_errors_of_the_source_pass_through() -> None:
+    class Broken(Memory):
+        def read_at(self, offset: int, length: int) -> bytes:
+            raise ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError):
+        read_directory(Broken(archive()), Limits())
+
+
+def test_it_is_a_sequence() -> None:
+    directory = read_directory(Memory(many(10)), Limits())
+    entries = list(directory)
+    assert [entry.index for entry in entries] == list(range(10))
+    assert (directory[3], directory[-1], directory[2:5]) == (entries[3], entries[9], entries[2:5])
+    assert list(directory.entries(2, 5)) == entries[2:5]
+    with pytest.raises(IndexError):
+        directory[10]
+
+
+def test_spans_cover_each_entry_and_no_more_than_that() -> None:
+    content = archive(
+        File("a.txt", TEXT, local_extra=b"\0\0\0"),
+        File("b.txt", TEXT, before=bytes(200_000)),
+        File("c.txt", TEXT),
+        order=(2, 0, 1),
+    )
+    directory = read_directory(Memory(content), Limits())
+    by_name = {entry.name: directory.span(entry) for entry in directory}
+    assert by_name["c.txt"] == (by_name["b.txt"][1], directory.offset)
+    # A gap is not fetched beyond what the longest possible local header needs.
+    start, end = by_name["a.txt"]
+    assert start == 0
+    assert end < 70_000
+
+
+def test_a_hundred_thousand_entries() -> None:
+    content = many(100_000)
+    started = time.process_time()
+    directory = read_directory(Memory(content), Limits())
+    verdicts = judge(directory, Limits())
+    seconds = time.process_time() - started
+    assert verdicts == [None] * 100_000
+    # 0.6 s on a quiet core; the limit is for anything that grows faster than the directory.
+    assert seconds < 6
+    tracemalloc.start()
+    try:
+        directory = read_directory(Memory(content), Limits())
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000 * 130
+    assert peak < 100_000 * 250
+    assert directory.memory_bytes < 100_000 * 130
+
+
+def test_archives_of_zipfile() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as writer:
+        for index in range(70_000):  # more than an end record can count
+            writer.writestr(zipfile.ZipInfo(f"{index}"), b"")
+        with writer.open("forced.txt", "w", force_zip64=True) as file:
+            file.write(TEXT)
+    directory = read_directory(Memory(out.getvalue()), Limits())
+    assert (len(directory), directory.zip64) == (70_001, True)
+    assert directory[-1].size == len(TEXT)
+    assert isinstance(examine(archive(File("a.txt"))), list)
