@@ -16,6 +16,7 @@ from local.export_api.content import Content
 
 Size = Literal["small", "medium", "large"]
 KIB, MIB = 1 << 10, 1 << 20
+_ENTRIES_OF_THE_HUGE_ONE = 44
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,15 @@ class _Shape:
     jobs: int
     archives_per_job: int
     entries_per_archive: int
-    bulk: tuple[int, ...]  # sizes that are dealt out one to an archive, in turn, beside the small files
+    bulk: tuple[int, ...]  # sizes that are dealt out in turn, beside the small files
     deflated_share: float
+    bulk_per_archive: int = 1
 
 
 _SHAPES: dict[Size, _Shape] = {
     "small": _Shape(6, 6, 66, (1 * MIB, 3 * MIB, 300 * KIB, 8 * MIB, 700 * KIB, 24 * MIB), 0.7),
     "medium": _Shape(8, 15, 60, (4 * MIB, 16 * MIB, 64 * MIB, 2 * MIB, 32 * MIB), 0.7),
-    "large": _Shape(4, 4, 30, (256 * MIB, 384 * MIB, 320 * MIB, 512 * MIB), 0.0),
+    "large": _Shape(4, 4, 30, (96 * MIB, 128 * MIB, 64 * MIB, 112 * MIB), 0.0, bulk_per_archive=5),
 }
 
 
@@ -102,7 +104,8 @@ def generate(size: Size, seed: int = 1) -> GeneratedExports:
 def _entries(
     rng: random.Random, shape: _Shape, *, size: Size, job_id: str, file_id: str, number: int, corrupt: bool
 ) -> Iterator[Entry]:
-    for index in range(shape.entries_per_archive):
+    count = _ENTRIES_OF_THE_HUGE_ONE if size == "large" and number == 0 else shape.entries_per_archive
+    for index in range(count):
         length = _length(rng, shape, number, index, size)
         path = f"part-{file_id[-3:]}/{rng.choice(('invoices', 'reports', 'média'))}/{index:05d}.json"
         content = Content(f"{job_id}/{path}", length)
@@ -122,13 +125,12 @@ def _entries(
 def _length(rng: random.Random, shape: _Shape, number: int, index: int, size: Size) -> int:
     if index == 0:
         return 0
-    if index == 1:
-        return shape.bulk[number % len(shape.bulk)]
+    # One archive of the large set passes 4 GiB, where offsets need ZIP64.
+    huge = size == "large" and number == 0
+    if huge or index <= shape.bulk_per_archive:
+        return shape.bulk[(number + index - 1) % len(shape.bulk)]
     if index == 2 and size != "large":
         return rng.randint(100, 900) * KIB
-    # One archive of the large set passes 4 GiB, where offsets need ZIP64.
-    if size == "large" and number == 0 and index < 6:
-        return 1024 * MIB
     return int(10 ** rng.uniform(1.5, 4.6))
 
 

@@ -1,0 +1,65 @@
+"""One platform for all end-to-end tests: the dev stacks on a local AWS, and the real services beside it."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from local.export_api.catalogue import Catalogue
+from local.export_api.server import ExportApiServer
+from local.platform import Platform
+from local.tasks import Task
+from tests.e2e.exports import Run
+from tests.e2e.gates import GatedFaults
+from tests.recorder.collect import CALLS, ROOT, record_agent_call
+
+TOKEN = "e2e-token"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # They share a platform, which one test process owns.
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests" / "e2e"):
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Platform]:
+    shutil.rmtree(CALLS, ignore_errors=True)
+    CALLS.mkdir(parents=True)
+    recorder = {"PYTHONPATH": str(ROOT / "tests" / "recorder"), "RECORDED_CALLS": str(CALLS)}
+    with Platform("e2e", extra_environment=recorder) as platform:
+        yield platform
+        names = {task.task_id: task.name for task in platform.tasks}
+        for call in platform.endpoints.agent.calls:
+            record_agent_call(names[call.task_id], call.method)
+
+
+@pytest.fixture(scope="session")
+def api(platform: Platform) -> Iterator[ExportApiServer]:
+    with ExportApiServer(Catalogue(), token=TOKEN, plan=GatedFaults()) as server:
+        platform.use_export_api(server.base_url, TOKEN)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def faults(api: ExportApiServer) -> GatedFaults:
+    assert isinstance(api.plan, GatedFaults)
+    return api.plan
+
+
+@pytest.fixture
+def services(platform: Platform, api: ExportApiServer) -> dict[str, Task]:
+    """A running orchestrator and a running worker; those that a test ended are started anew."""
+    running = {task.definition.service: task for task in platform.tasks if task.running}
+    missing = [service for service in ("orchestrator", "worker") if service not in running]
+    started = [platform.run_task(service, ready=False) for service in missing]
+    for task in started:
+        task.wait_until_ready()
+    return running | {task.definition.service: task for task in started}
+
+
+@pytest.fixture
+def run(platform: Platform, api: ExportApiServer, services: dict[str, Task]) -> Run:
+    """A job of the test's own."""
+    return Run(platform, api)

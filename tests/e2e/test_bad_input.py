@@ -1,0 +1,104 @@
+"""Bad input through the front door: parked with its reason, rejected with its outcome, or tried again."""
+
+import json
+
+import pytest
+
+from local.export_api.faults import Answer, retry_after
+from local.processes import wait_for
+from tests.e2e.exports import zip_of
+
+GOOD = {"good.txt": b"as it should be"}
+
+
+@pytest.mark.parametrize("body", ["{", "[1]", '{"export_job_ids": []}', '{"export_job_ids": ["a/b"]}'])
+def test_a_malformed_message_is_parked(platform, services, body):
+    before = _reasons(platform, body).count("malformed-message")
+    platform.send_raw("ExportJobs", body)
+    wait_for(lambda: _reasons(platform, body).count("malformed-message") > before, f"{body} parked", 20)
+
+
+def test_a_malformed_task_is_parked(platform, services):
+    body = json.dumps({"schema_version": 1, "task_id": "only"})
+    platform.send_raw("DownloadTasks", body)
+    wait_for(lambda: _reasons(platform, body, "DownloadTasks") == ["malformed-message"], "it parked", 20)
+
+
+def test_an_unknown_job_is_parked(run):
+    run.send()
+    wait_for(lambda: run.parked_reasons() == ["unknown-job"], "the job parked", 20)
+
+
+@pytest.mark.parametrize(
+    ("archive", "reason"),
+    [
+        (b"<html>this is no archive</html>" * 100, "not-a-zip"),
+        (zip_of({"cut.bin": bytes(range(256)) * 400} | GOOD)[:-150], "truncated-archive"),
+    ],
+    ids=["not-a-zip", "truncated"],
+)
+def test_an_archive_that_cannot_be_read_is_parked_and_its_job_fails(run, archive, reason):
+    run.describe(GOOD).offer(archive, zip_of(GOOD)).send().finish("failed")
+    assert run.parked_reasons() == [reason]
+    assert run.objects() == GOOD
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [("../outside.txt", "unsafe-name"), ("secret.txt", "encrypted"), ("bomb.bin", "limit-exceeded")],
+)
+def test_a_bad_entry_is_rejected_and_the_others_are_not(run, name, outcome):
+    bad = {name: bytes(8 << 20) if name == "bomb.bin" else b"bad"}
+    encrypted = frozenset(bad) if outcome == "encrypted" else frozenset()
+    run.describe(GOOD | bad).offer(zip_of(GOOD | bad, encrypted=encrypted)).send().finish()
+    assert sorted(run.outcomes().values()) == sorted(["uploaded", outcome])
+    assert run.objects() == GOOD
+
+
+@pytest.mark.parametrize("field", ["size", "sha256"])
+def test_metadata_of_the_wrong_type_rejects_its_entry(run, field):
+    bad = {"odd.txt": b"odd"}
+    item = {"export_job_id": run.job_id, "file_path": "odd.txt", "size": 3, "sha256": "0" * 64}
+    run.platform.put_metadata([item | {field: ["neither", "of", "them"]}])
+    run.describe(GOOD).offer(zip_of(GOOD | bad)).send().finish()
+    assert run.outcomes() == {"good.txt": "uploaded", "odd.txt": "invalid-metadata"}
+    assert run.objects() == GOOD
+
+
+@pytest.mark.parametrize("kind", ["status", "files", "download"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(401, "not this token"),
+        Answer(429, "slow down", retry_after(1, as_date=False)),
+        Answer(503, "slow down", retry_after(1, as_date=True)),
+        Answer(500, "broken"),
+        Answer(502),
+    ],
+    ids=["401", "429-seconds", "503-date", "500", "502-html"],
+)
+def test_a_passing_fault_of_the_api_is_tried_again(run, faults, kind, answer):
+    faults.add(answer, kind=kind, job_id=run.job_id)
+    run.describe(GOOD).offer(zip_of(GOOD)).send().finish()
+    assert run.objects() == GOOD
+
+
+@pytest.mark.parametrize("kind", ["status", "files"])
+def test_html_with_status_200_is_tried_again(run, faults, kind):
+    faults.add(Answer(200), kind=kind, job_id=run.job_id)
+    assert run.describe(GOOD).offer(zip_of(GOOD)).send().finish().objects() == GOOD
+
+
+def test_an_expired_url_is_fetched_anew(run, faults):
+    faults.add(Answer(403, "expired"), kind="download", job_id=run.job_id, times=2)
+    assert run.describe(GOOD).offer(zip_of(GOOD)).send().finish().objects() == GOOD
+
+
+def test_a_failed_export_is_parked(run):
+    run.offer(zip_of(GOOD)).api.catalogue.exports[run.job_id].status = "failed"
+    run.send()
+    wait_for(lambda: run.parked_reasons() == ["export-failed"], "the job parked", 20)
+
+
+def _reasons(platform, body, queue="ExportJobs"):
+    return [message["reason"] for message in platform.parked(queue) if message["body"] == body]

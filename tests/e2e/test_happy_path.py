@@ -1,0 +1,117 @@
+"""From a message to files in S3, once."""
+
+import json
+
+from local.export_api.archives import LaidOutZip, Member
+from local.export_api.catalogue import Export, ExportFile
+from local.export_api.content import Content
+from local.processes import wait_for
+from tests.e2e.exports import zip_of
+
+FILES = {
+    "empty.txt": b"",
+    "reports/2026/übersicht.json": b'{"ok": true}' * 500,
+    "large.bin": bytes(range(256)) * 40_000,
+}
+
+
+def test_every_matching_file_is_in_s3_and_the_rest_has_its_reason(run):
+    extra = {"nobody-knows.txt": b"no metadata", "longer.txt": b"1234", "other.txt": b"abcd"}
+    run.describe(FILES | {"longer.txt": b"12345", "other.txt": b"wxyz"})
+    run.offer(zip_of(FILES | extra)).send().finish()
+    assert run.objects() == FILES
+    assert run.outcomes() == dict.fromkeys(FILES, "uploaded") | {
+        "nobody-knows.txt": "no-metadata",
+        "longer.txt": "size-mismatch",
+        "other.txt": "checksum-mismatch",
+    }
+    assert run.parked_reasons() == []
+    answer = run.platform.get_object(f"exports/{run.job_id}/large.bin")
+    assert answer["Metadata"]["export-job-id"] == run.job_id
+    assert answer["Metadata"]["file-id"] == "file-0"
+
+
+def test_archives_without_ranges_with_descriptors_and_zip64(run):
+    members = [
+        Member(f"{number}.json", Content(f"{run.job_id}/{number}", size), descriptor=True, zip64=number == 2)
+        for number, size in enumerate((10, 300_000, 3_000_000))
+    ]
+    expected = {member.name: b"".join(member.content.pieces()) for member in members}
+    files = [
+        ExportFile("whole", "whole.zip", LaidOutZip(members), honours_range=False, lists_size=False),
+        ExportFile("ranged", "ranged.zip", LaidOutZip(members), relative_url=True),
+    ]
+    run.api.catalogue.add(Export(run.job_id, files))
+    run.describe(expected).send().finish()
+    assert run.objects() == expected
+    outcomes = {**run.outcomes("whole"), **run.outcomes("ranged")}
+    assert set(outcomes.values()) <= {"uploaded", "already-present"}
+
+
+def test_a_second_delivery_uploads_nothing(run):
+    run.describe(FILES).offer(zip_of(FILES)).send().finish()
+    task = next(item for item in run.platform.ledger(run.job_id) if item["item"].startswith("TASK#"))
+    written = _written(run)
+    sent = run.api.bytes_sent
+    run.send()
+    run.platform.send_raw(
+        "DownloadTasks",
+        json.dumps(
+            {
+                "schema_version": 1,
+                "task_id": task["item"].removeprefix("TASK#"),
+                "export_job_id": run.job_id,
+                "file_id": "file-0",
+                "file_name": "0.zip",
+                "download_url": f"{run.api.base_url}/download/{run.job_id}/file-0.zip",
+                "correlation_id": "again",
+            }
+        ),
+    )
+    wait_for(lambda: _idle(run.platform), "both queues empty", 20)
+    assert _written(run) == written
+    assert run.api.bytes_sent == sent
+    assert run.parked_reasons() == []
+
+
+def test_sns_and_eventbridge_envelopes_are_opened(run):
+    run.describe(FILES).offer(zip_of(FILES))
+    body = json.dumps({"Message": json.dumps({"detail": {"export_job_ids": [run.job_id]}})})
+    run.platform.send_raw("ExportJobs", body)
+    assert run.finish().objects() == FILES
+
+
+def test_a_busy_worker_is_protected_and_an_idle_one_is_not(run, services, faults):
+    agent, worker = run.platform.endpoints.agent, services["worker"]
+    run.describe(FILES).offer(zip_of(FILES))
+    with faults.hold("download", run.job_id):
+        run.send()
+        wait_for(lambda: agent.is_protected(worker.task_id), "the worker protected", 20)
+    run.finish()
+    wait_for(lambda: not agent.is_protected(worker.task_id), "the protection released", 20)
+
+
+def test_a_rotated_token_is_read_again(run, platform, api):
+    old = set(api.tokens)
+    platform.set_api_token("rotated")
+    api.tokens = {"rotated"}
+    try:
+        run.describe(FILES).offer(zip_of(FILES)).send().finish()
+    finally:
+        platform.set_api_token(*old)
+        api.tokens = old
+
+
+def _idle(platform):
+    return not any(sum(depth) for queue, depth in platform.depths().items() if "DLQ" not in queue)
+
+
+def _written(run):
+    """Every object of the job with the time it was written."""
+    listed = []
+    for prefix in ("exports", "manifests"):
+        answer = run.platform.client("s3").list_objects_v2(
+            Bucket=run.platform.output("BucketName"), Prefix=f"{prefix}/{run.job_id}/"
+        )
+        listed += [(item["Key"], item["LastModified"]) for item in answer["Contents"]]
+    return listed
