@@ -55,6 +55,10 @@ class DeleteBuffer:
         with self._changed:
             self._pending.append(_Pending(url, receipt, message_id, self._clock() + self._delay_s))
             self._changed.notify_all()
+            stopped = self._stopped
+        if stopped:
+            # Settled after the last flush: nobody else is going to send it.
+            self.send_due(everything=True)
 
     def flush(self, timeout_s: float) -> int:
         """Send everything now, repeating what fails until the time is up; returns how many are left
