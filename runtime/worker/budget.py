@@ -14,8 +14,8 @@ from runtime.worker.scope import Scope
 class ByteBudget:
     """A number of bytes shared by the process. Waiters are served in the order they came.
 
-    `places` times `minimum` bytes are kept from `try_acquire`, one minimum less for each grant that `acquire` has
-    given and that is still held.
+    `places` times `minimum` bytes are kept from `try_acquire`, one minimum less for each grant that `acquire`
+    has given and that is still held.
     """
 
     def __init__(self, total: int, *, places: int = 0, minimum: int = 0) -> None:
@@ -31,7 +31,8 @@ class ByteBudget:
         return self.total - self._free
 
     def acquire(self, size: int, scope: Scope, *, generous: int = 0) -> "Grant":
-        """A place with `generous` bytes when they are to spare, else wait for `size` (at most the whole budget).
+        """A place with `generous` bytes when they are to spare, else wait for `size` (at most the whole
+        budget).
 
         Raises what `scope.check` raises.
         """

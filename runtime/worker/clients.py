@@ -5,6 +5,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
 
 from runtime.worker.aws.client import AwsClient
 from runtime.worker.aws.endpoint import Endpoint, bucket_endpoint, tls_context
@@ -38,6 +39,8 @@ class Clients:
         core = session._session  # noqa: SLF001 -- boto3 does not offer its CA bundle setting otherwise
         tls = tls_context(core)
         credentials = session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
 
         def client(boto: Any, service: str, endpoint: Endpoint) -> AwsClient:
             signer = Signer(credentials, boto.meta.region_name, service)

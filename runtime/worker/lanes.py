@@ -1,11 +1,13 @@
-"""Working through an archive's pieces: the slot's own thread always, helpers while there are threads and memory.
+"""Working through an archive's pieces: the slot's own thread always, helpers while there are threads and
+memory.
 
 The slot's thread never depends on a helper, so every archive progresses however busy the shared threads are.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
-from runtime.worker.budget import ByteBudget
+from runtime.worker.budget import ByteBudget, Grant
 from runtime.worker.download.archive_bytes import ByteStream
 from runtime.worker.large import READ_BYTES, stream_entry
 from runtime.worker.plan import Wanted
@@ -31,7 +33,7 @@ def work_through(run: Run, helpers: ThreadPoolExecutor, budget: ByteBudget, conn
             if grant is None:
                 break
             future = helpers.submit(_help, run)
-            future.add_done_callback(lambda _, grant=grant: grant.release())
+            future.add_done_callback(partial(_release, grant))
             futures.append(future)
         _lane(run)
         for future in futures:
@@ -46,6 +48,10 @@ def work_through(run: Run, helpers: ThreadPoolExecutor, budget: ByteBudget, conn
         run.uploader.window.settle()
         run.scope.check()
         raise
+
+
+def _release(grant: Grant, _: Future[None]) -> None:
+    grant.release()
 
 
 def _help(run: Run) -> None:

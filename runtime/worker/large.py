@@ -1,7 +1,7 @@
 """A large entry: extracted as it arrives and sent in parts, or in one request when it fits into one.
 
-The thread that reads also inflates and hashes; sending runs on the upload threads. Memory holds the part being
-filled and the parts in flight, both within the archive's grant.
+The thread that reads also inflates and hashes; sending runs on the upload threads. Memory holds the part
+being filled and the parts in flight, both within the archive's grant.
 """
 
 import hashlib
@@ -107,7 +107,12 @@ class _Sink:
             store = run.uploader.store
             about = run.describe(wanted.expected)
             exchange = store.start_put(
-                wanted.key, gathered, wanted.entry.crc32, self._expected, about, run.scope
+                wanted.key,
+                gathered,
+                run.scope,
+                crc=wanted.entry.crc32,
+                sha256=self._expected,
+                about=about,
             )
             store.finish(exchange, run.scope)
             run.uploaded(wanted.result, self._expected)

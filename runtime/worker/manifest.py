@@ -33,8 +33,8 @@ class ArchiveIdentity:
 class Manifest:
     """Totals of one archive, or of one part of a split one.
 
-    `bytes_fetched` came over the network; `bytes_saved` is what an earlier attempt had already brought into S3 and
-    need not be fetched again (compressed bytes both). `timings` are seconds of thread time per stage.
+    `bytes_fetched` came over the network; `bytes_saved` is what an earlier attempt had already brought into
+    S3 and need not be fetched again (compressed bytes both). `timings` are seconds of thread time per stage.
     """
 
     export_job_id: str

@@ -1,7 +1,7 @@
 """What DynamoDB says should be in an archive: read for all its entries before a payload byte moves.
 
-Items are read as DynamoDB sends them, without a general deserialiser: that halves the cost of a table read with
-100,000 items. An item of the wrong shape makes an entry's verdict, never an exception.
+Items are read as DynamoDB sends them, without a general deserialiser: that halves the cost of a table read
+with 100,000 items. An item of the wrong shape makes an entry's verdict, never an exception.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What to do with each entry of an archive, decided before a payload byte moves.
 
-Every directory entry gets a verdict: rejected with its reason, already in S3, or wanted. What is not wanted is
-never downloaded.
+Every directory entry gets a verdict: rejected with its reason, already in S3, or wanted. What is not wanted
+is never downloaded.
 """
 
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ class Planner:
             if verdict is None:
                 open_results.append(result)
             else:
-                result.outcome, result.detail = verdict.outcome, verdict.text
+                result.outcome, result.detail = verdict.outcome, verdict.detail
         scope.check()
         matched = self._match(export_job_id, open_results, scope)
         return self._without_present(export_job_id, directory, results, matched, scope)

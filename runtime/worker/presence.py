@@ -1,7 +1,7 @@
 """Which of the wanted objects are already in S3: by listing first, then asking only where it can matter.
 
-A listing shows names and sizes. Only an object that is there with the right size is worth a HeadObject for its
-checksum; a first run over a fresh prefix asks about nothing.
+A listing shows names and sizes. Only an object that is there with the right size is worth a HeadObject for
+its checksum; a first run over a fresh prefix asks about nothing.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from runtime.worker.aws.client import Exchange
-from runtime.worker.aws.objects import ObjectStore
+from runtime.worker.aws.objects import ObjectStore, Present
 from runtime.worker.scope import Scope
 
 _HEADS_IN_FLIGHT = 16
@@ -28,7 +28,8 @@ def present_keys(
 ) -> set[str]:
     """The wanted keys that S3 holds with the same size, full-object CRC-32 and, where known, SHA-256.
 
-    Keys outside `prefixes` are not looked for. Raises AwsError, boto's ClientError, or what the scope ended with.
+    Keys outside `prefixes` are not looked for. Raises AwsError, boto's ClientError, or what the scope ended
+    with.
     """
     by_prefix: dict[str, list[str]] = {}
     longest_first = sorted(set(prefixes), key=len, reverse=True)
@@ -41,12 +42,18 @@ def present_keys(
         candidates += _with_right_size(store, prefix, keys, wanted, scope)
     present: set[str] = set()
     in_flight: deque[tuple[str, Exchange]] = deque()
+
+    def finish() -> None:
+        key, exchange = in_flight.popleft()
+        if _same(store.finish_head(exchange, scope), wanted[key]):
+            present.add(key)
+
     for key in candidates:
         in_flight.append((key, store.start_head(key, scope)))
         if len(in_flight) == _HEADS_IN_FLIGHT:
-            _finish(store, *in_flight.popleft(), wanted, present, scope)
+            finish()
     while in_flight:
-        _finish(store, *in_flight.popleft(), wanted, present, scope)
+        finish()
     return present
 
 
@@ -69,16 +76,7 @@ def _with_right_size(
     return matching
 
 
-def _finish(
-    store: ObjectStore,
-    key: str,
-    exchange: Exchange,
-    wanted: Mapping[str, WantedObject],
-    present: set[str],
-    scope: Scope,
-) -> None:
-    found, want = store.finish_head(exchange, scope), wanted[key]
+def _same(found: Present | None, want: WantedObject) -> bool:
     if found is None or found.size != want.size or found.crc != want.crc:
-        return
-    if want.sha256 is None or found.sha256 == want.sha256:
-        present.add(key)
+        return False
+    return want.sha256 is None or found.sha256 == want.sha256

@@ -33,13 +33,13 @@ from runtime.worker.manifest import (
 )
 from runtime.worker.metadata import Attributes, MetadataTable
 from runtime.worker.plan import Plan, Planner
-from runtime.worker.publish import Fence, publish
+from runtime.worker.publish import Fence, Publisher
 from runtime.worker.run import Run
 from runtime.worker.scope import CancellationLike, Scope, scope_of
 from runtime.worker.settings import MIB, WorkerSettings
 from runtime.worker.spans import pieces
-from runtime.worker.timings import Timings
 from runtime.worker.split import split_ranges
+from runtime.worker.timings import Timings
 from runtime.worker.uploads import MIN_PART_BYTES, Uploader, part_size
 from runtime.worker.window import Window
 
@@ -104,6 +104,7 @@ class ArchiveProcessor:
         self.memory = ByteBudget(
             total, places=settings.slots, minimum=min(minimum, total // (2 * settings.slots))
         )
+        self._publisher = Publisher(clients.s3, settings.bucket_name)
         self._scratch = Scratch(settings.scratch_dir, settings.scratch_budget_bytes)
         self._helpers = ThreadPoolExecutor(settings.helper_threads, "fetch")
         self._uploads = ThreadPoolExecutor(settings.upload_threads, "upload")
@@ -152,9 +153,10 @@ class ArchiveProcessor:
     ) -> Manifest | TooLarge:
         """Bring the archive's (or part's) matching entries into S3 and publish its manifest.
 
-        With `may_split`, an archive with more than SPLIT_BYTES still to fetch is answered with TooLarge instead.
-        Raises ArchiveRejected (park), ForbiddenDownload (park), DownloadFailed, NoScratchSpace, AwsError,
-        AwsUnreachable, boto's errors (retry), ArchiveChanged (of a part: start the split over), LeaseLost, Cancelled.
+        With `may_split`, an archive with more than SPLIT_BYTES still to fetch is answered with TooLarge
+        instead. Raises ArchiveRejected (park), ForbiddenDownload (park), DownloadFailed, NoScratchSpace,
+        AwsError, AwsUnreachable, boto's errors (retry), ArchiveChanged (of a part: start the split over),
+        LeaseLost, Cancelled.
         """
         meter, timings = ByteMeter(progressed), Timings()
         ranges = True
@@ -270,13 +272,16 @@ class ArchiveProcessor:
             attempt.timings.report(),
         )
         keys = ManifestKeys.of(self._settings.manifest_prefix, task)
-        s3, bucket = self._clients.s3, self._settings.bucket_name
         # The lines first: whoever sees the manifest finds them complete.
-        publish(s3, bucket, keys.entries, lambda: entry_lines(plan.results), JSON_LINES, attempt.fence)
-        publish(s3, bucket, keys.manifest, lambda: [manifest.to_json()], "application/json", attempt.fence)
+        self._publisher.publish(keys.entries, lambda: entry_lines(plan.results), JSON_LINES, attempt.fence)
+        self._publisher.publish(
+            keys.manifest, lambda: [manifest.to_json()], "application/json", attempt.fence
+        )
         return manifest
 
 
 def _grant_bytes(part: int) -> int:
-    """What an archive needs whose parts are this long: one being filled, one in flight, and a block being read."""
+    """What an archive needs whose parts are this long: one being filled, one in flight, and a block being
+    read.
+    """
     return 2 * max(part, BLOCK_BYTES + BLOCK_OUTPUT_BYTES) + BLOCK_BYTES

@@ -1,11 +1,13 @@
 """Writing a manifest so that a worker which lost its lease cannot overwrite its successor's.
 
 A frozen worker may wake at any moment, even between its last look at the lease and its write. So the object's
-version is noted first, then the lease is checked, and the write goes through only if that version still stands:
-whoever has written in between has a newer lease.
+version is noted first, then the lease is checked, and the write goes through only if that version still
+stands: whoever has written in between has a newer lease.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,84 +20,69 @@ Fence = Callable[[], None]
 """Raises LeaseLost when the work is somebody else's now."""
 
 
-def publish(
-    s3: Any, bucket: str, key: str, chunks: Callable[[], Iterable[bytes]], content_type: str, fence: Fence
-) -> None:
-    """Write an object of any length from chunks (asked for again at each attempt), fenced as said above.
+@dataclass(frozen=True)
+class Publisher:
+    """Writes objects into one bucket, fenced as said above."""
 
-    Raises LeaseLost from the fence, boto's errors otherwise.
-    """
-    for attempt in range(1, _ATTEMPTS + 1):
-        condition = _unchanged(s3, bucket, key)
+    s3: Any
+    bucket: str
+
+    def publish(
+        self, key: str, chunks: Callable[[], Iterable[bytes]], content_type: str, fence: Fence
+    ) -> None:
+        """Write an object of any length from chunks, which are asked for again at each attempt.
+
+        Raises LeaseLost from the fence, boto's errors otherwise.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            target = {"Bucket": self.bucket, "Key": key}
+            unchanged = self._unchanged(key)
+            try:
+                parts = _parts(chunks())
+                first, second = next(parts, b""), next(parts, None)
+                about = {"ContentType": content_type, "ChecksumAlgorithm": "CRC32"}
+                if second is None:
+                    fence()
+                    self.s3.put_object(**target, **about, **unchanged, Body=first)
+                else:
+                    self._write_long(target, about, itertools.chain((first, second), parts), fence, unchanged)
+                return
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _OVERTAKEN or attempt == _ATTEMPTS:
+                    raise
+
+    def _unchanged(self, key: str) -> dict[str, str]:
+        """The condition that nobody writes the object from now on."""
         try:
-            _write(s3, bucket, key, _parts(chunks()), content_type, fence, condition)
-            return
+            return {"IfMatch": self.s3.head_object(Bucket=self.bucket, Key=key)["ETag"]}
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _OVERTAKEN or attempt == _ATTEMPTS:
-                raise
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return {"IfNoneMatch": "*"}
+            raise
 
-
-def _unchanged(s3: Any, bucket: str, key: str) -> dict[str, str]:
-    try:
-        return {"IfMatch": s3.head_object(Bucket=bucket, Key=key)["ETag"]}
-    except ClientError as error:
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            return {"IfNoneMatch": "*"}
-        raise
-
-
-def _write(
-    s3: Any,
-    bucket: str,
-    key: str,
-    parts: Iterator[bytes],
-    content_type: str,
-    fence: Fence,
-    condition: dict[str, str],
-) -> None:
-    first = next(parts, b"")
-    second = next(parts, None)
-    if second is None:
-        fence()
-        s3.put_object(
-            Bucket=bucket,
-            Key=key,
-            Body=first,
-            ContentType=content_type,
-            ChecksumAlgorithm="CRC32",
-            **condition,
-        )
-        return
-    upload = s3.create_multipart_upload(
-        Bucket=bucket, Key=key, ContentType=content_type, ChecksumAlgorithm="CRC32"
-    )["UploadId"]
-    try:
-        sent = []
-        for number, body in enumerate(_chain(first, second, parts), 1):
-            answer = s3.upload_part(
-                Bucket=bucket,
-                Key=key,
-                UploadId=upload,
-                PartNumber=number,
-                Body=body,
-                ChecksumAlgorithm="CRC32",
-            )
-            sent.append(
-                {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32": answer["ChecksumCRC32"]}
-            )
-        fence()
-        s3.complete_multipart_upload(
-            Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": sent}, **condition
-        )
-    except BaseException:
-        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
-        raise
-
-
-def _chain(first: bytes, second: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield second
-    yield from rest
+    def _write_long(
+        self,
+        target: dict[str, str],
+        about: dict[str, str],
+        parts: Iterable[bytes],
+        fence: Fence,
+        unchanged: dict[str, str],
+    ) -> None:
+        # Each part is checked as it arrives; the whole object's checksum is then S3's to combine.
+        created = self.s3.create_multipart_upload(**target, **about, ChecksumType="FULL_OBJECT")
+        upload = {**target, "UploadId": created["UploadId"]}
+        try:
+            sent = []
+            for number, body in enumerate(parts, 1):
+                answer = self.s3.upload_part(
+                    **upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32"
+                )
+                sent.append({"PartNumber": number, "ETag": answer["ETag"]})
+            fence()
+            self.s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": sent}, **unchanged)
+        except BaseException:
+            self.s3.abort_multipart_upload(**upload)
+            raise
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:

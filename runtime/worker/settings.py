@@ -28,7 +28,9 @@ class WorkerSettings(CommonSettings):
     object_prefix: Annotated[str, Field(pattern=r"^[^/].*/$")] = "exports/"
     manifest_prefix: Annotated[str, Field(pattern=r"^[^/].*/$")] = "manifests/"
     destination_prefixes: str = ""
-    """Comma-separated key prefixes a metadata item's destination_key may lie under; empty: the object prefix."""
+    """Comma-separated key prefixes a metadata item's destination_key may lie under; empty: the object
+    prefix.
+    """
 
     metadata_table_name: NonEmpty
     metadata_job_attribute: NonEmpty = "export_job_id"
@@ -62,7 +64,7 @@ class WorkerSettings(CommonSettings):
     max_entries: Annotated[int, Field(ge=1)] = Limits().max_entries
     max_directory_bytes: PositiveBytes = Limits().max_directory_bytes
     max_entry_bytes: PositiveBytes = Limits().max_entry_bytes
-    max_ratio: Annotated[int, Field(gt=1)] = Limits().max_ratio
+    max_ratio: Annotated[float, Field(gt=1)] = Limits().max_ratio
     max_name_bytes: Annotated[int, Field(ge=1, le=1_024)] = Limits().max_name_bytes
 
     @field_validator("download_allowed_hosts", "destination_prefixes")

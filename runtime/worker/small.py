@@ -1,7 +1,7 @@
 """Small entries: a block of them is fetched by one thread, then extracted, verified and sent by another.
 
-Per object there is one signature, one system call to send and one to receive. A few requests are in flight per
-thread, so the service's latency is hidden without more threads.
+Per object there is one signature, one system call to send and one to receive. A few requests are in flight
+per thread, so the service's latency is hidden without more threads.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ def is_small(wanted: Wanted) -> bool:
 def put_block(run: Run, block: memoryview, base: int, entries: Sequence[Wanted]) -> None:
     """Extract and upload the entries in `block`, which begins at byte `base` of the archive.
 
-    Raises AwsError, AwsUnreachable, or what the scope ended with; an entry that is not as it should be is rejected.
+    Raises AwsError, AwsUnreachable, or what the scope ended with; an entry that is not as it should be is
+    rejected.
     """
     started = time.monotonic()
     in_flight: deque[tuple[Wanted, Exchange]] = deque()
@@ -45,7 +46,12 @@ def put_block(run: Run, block: memoryview, base: int, entries: Sequence[Wanted])
                 (
                     wanted,
                     run.uploader.store.start_put(
-                        wanted.key, (data,), wanted.entry.crc32, expected.sha256, about, run.scope
+                        wanted.key,
+                        (data,),
+                        run.scope,
+                        crc=wanted.entry.crc32,
+                        sha256=expected.sha256,
+                        about=about,
                     ),
                 )
             )

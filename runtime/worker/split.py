@@ -9,7 +9,7 @@ from runtime.shared.ledger import Split
 from runtime.worker.download.errors import ArchiveChanged
 from runtime.worker.manifest import JSON_LINES, ArchiveIdentity, Manifest, ManifestKeys
 from runtime.worker.plan import Plan
-from runtime.worker.publish import Fence, publish
+from runtime.worker.publish import Fence, Publisher
 
 _READ_BYTES = 1024 * 1024
 
@@ -52,8 +52,9 @@ class Joiner:
     def join(self, task: DownloadTask, epoch: int, count: int, fence: Fence) -> Manifest:
         """Publish the whole archive's manifest and entry lines from its parts, then delete theirs.
 
-        Raises ArchiveChanged when the parts saw different archives, LeaseLost, boto's errors. Repeating it is fine
-        as long as the parts' files are there; once they are deleted the joined manifest stands (and is returned).
+        Raises ArchiveChanged when the parts saw different archives, LeaseLost, boto's errors. Repeating it is
+        fine as long as the parts' files are there; once they are deleted the joined manifest stands (and is
+        returned).
         """
         keys = [ManifestKeys.of_part(self._prefix, task, epoch, index) for index in range(count)]
         whole = ManifestKeys.of(self._prefix, task.model_copy(update={"part": None}))
@@ -64,8 +65,9 @@ class Joiner:
         if len({part.archive for part in parts}) > 1:
             raise ArchiveChanged("its parts were read from different archives")
         joined = joined_manifest(task, parts)
-        publish(self._s3, self._bucket, whole.entries, self._lines(keys), JSON_LINES, fence)
-        publish(self._s3, self._bucket, whole.manifest, lambda: [joined.to_json()], "application/json", fence)
+        publisher = Publisher(self._s3, self._bucket)
+        publisher.publish(whole.entries, self._lines(keys), JSON_LINES, fence)
+        publisher.publish(whole.manifest, lambda: [joined.to_json()], "application/json", fence)
         for key in keys:
             for name in (key.manifest, key.entries):
                 self._s3.delete_object(Bucket=self._bucket, Key=name)

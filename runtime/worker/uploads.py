@@ -1,7 +1,7 @@
 """Objects on their way into S3, off the threads that read: what is sent, finished, or taken back.
 
-An object becomes visible in one step, after its last check: a PutObject, or the completion of a multipart upload
-whose full-object CRC-32 S3 compares. Whatever fails before leaves nothing visible.
+An object becomes visible in one step, after its last check: a PutObject, or the completion of a multipart
+upload whose full-object CRC-32 S3 compares. Whatever fails before leaves nothing visible.
 """
 
 import logging
@@ -104,7 +104,9 @@ class MultipartUpload:
             try:
                 checksum = crc_of(buffers) if crc is None else crc
                 store, scope = self._uploader.store, self._uploader.scope
-                part = store.upload_part(self.key, self.upload_id, number, buffers, checksum, scope)
+                part = store.upload_part(
+                    self.key, self.upload_id, buffers, scope, number=number, crc=checksum
+                )
                 with self._lock:
                     self._parts[number] = part
             finally:
@@ -119,7 +121,7 @@ class MultipartUpload:
     def finished_parts(self) -> list[Part]:
         """Those of the parts that S3 has, up to the first that it has not."""
         with self._lock:
-            parts = []
+            parts: list[Part] = []
             while (part := self._parts.get(len(parts) + 1)) is not None:
                 parts.append(part)
             return parts

@@ -1,8 +1,8 @@
 """Signed calls to one AWS endpoint over kept connections, with retries, and with many in flight per thread.
 
-`start` sends a request and returns at once; `finish` waits for its answer. A thread that starts a few before it
-finishes the first hides the service's latency without a thread per request, which the interpreter's lock would
-make slower, not faster.
+`start` sends a request and returns at once; `finish` waits for its answer. A thread that starts a few before
+it finishes the first hides the service's latency without a thread per request, which the interpreter's lock
+would make slower, not faster.
 """
 
 import random
@@ -89,7 +89,9 @@ class AwsClient:
         return self._send(call, scope, fresh=False)
 
     def finish(self, exchange: Exchange, scope: Scope) -> Answer:
-        """Wait for the answer, with retries. Raises AwsError, AwsUnreachable, or what the scope ended with."""
+        """Wait for the answer, with retries. Raises AwsError, AwsUnreachable, or what the scope ended
+        with.
+        """
         attempt = 1
         while True:
             reused = exchange.wire is not None and exchange.wire.reused

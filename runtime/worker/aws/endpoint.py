@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import botocore.httpsession
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def bucket_endpoint(s3: Any, bucket: str) -> Endpoint:
 
     def instead_of_sending(request: Any, **_: Any) -> AWSResponse:
         seen.append(request.url)
-        return AWSResponse(request.url, 200, {}, _Answered())
+        return AWSResponse(request.url, 200, HTTPHeaders(), _Answered())
 
     event = "before-send.s3.HeadObject"
     s3.meta.events.register_first(event, instead_of_sending)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from runtime.worker.aws.client import AwsClient, Answer, Call, Exchange
+from runtime.worker.aws.client import Answer, AwsClient, Call, Exchange
 from runtime.worker.aws.errors import AwsError
 from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, escape_path
 from runtime.worker.net.wire import Buffer
@@ -76,10 +76,11 @@ class ObjectStore:
         self,
         key: str,
         body: Sequence[Buffer],
+        scope: Scope,
+        *,
         crc: int,
         sha256: str | None,
         about: Description,
-        scope: Scope,
     ) -> Exchange:
         """Send a whole object; `finish` waits for S3's answer."""
         headers = {
@@ -146,7 +147,7 @@ class ObjectStore:
         return str(answer["UploadId"])
 
     def upload_part(
-        self, key: str, upload_id: str, number: int, buffers: Sequence[Buffer], crc: int, scope: Scope
+        self, key: str, upload_id: str, buffers: Sequence[Buffer], scope: Scope, *, number: int, crc: int
     ) -> Part:
         """Send one part. Its CRC-32 goes with it, so S3 refuses what was damaged on the way."""
         size = sum(map(len, buffers))

@@ -1,33 +1,20 @@
 """AWS Signature Version 4, for requests whose headers are already in wire form.
 
-botocore builds, normalises and serialises each request through a dozen layers, about a millisecond each; here a
-signature costs three hashes. The signing key is kept for its day.
+botocore builds, normalises and serialises each request through a dozen layers, about a millisecond each; here
+a signature costs three hashes. The signing key is kept for its day.
 """
 
 import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import quote
+
+from botocore.credentials import Credentials
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 _UNRESERVED_PATH = "/-_.~"
-
-
-class FrozenCredentials(Protocol):
-    @property
-    def access_key(self) -> str: ...
-    @property
-    def secret_key(self) -> str: ...
-    @property
-    def token(self) -> str | None: ...
-
-
-class CredentialsSource(Protocol):
-    """botocore's Credentials: refreshes itself when they run out."""
-
-    def get_frozen_credentials(self) -> FrozenCredentials: ...
 
 
 class _Key(NamedTuple):
@@ -44,7 +31,7 @@ def escape_path(path: str) -> str:
 class Signer:
     """Writes the signed head of a request for one service and region."""
 
-    def __init__(self, credentials: CredentialsSource, region: str, service: str) -> None:
+    def __init__(self, credentials: Credentials, region: str, service: str) -> None:
         self._credentials = credentials
         self._region = region
         self._service = service
@@ -74,7 +61,7 @@ class Signer:
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{digest}"
         signature = hmac.digest(
-            self._signing_key(credentials.secret_key, day), to_sign.encode(), "sha256"
+            self._signing_key(credentials.secret_key or "", day), to_sign.encode(), "sha256"
         ).hex()
         text = "\r\n".join(lines)
         return (

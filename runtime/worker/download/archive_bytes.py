@@ -100,7 +100,8 @@ def _open_ranged(connector: Connector) -> RangedArchive:
                 if head.status == HTTPStatus.PARTIAL_CONTENT:
                     return _from_tail(connector, response)
                 if head.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                    # An empty archive has no last bytes; anything else here is a server without suffix ranges.
+                    # An empty archive has no last bytes; anything else here is a server without suffix
+                    # ranges.
                     if head.headers.get("content-range", "").replace(" ", "") == "bytes*/0":
                         return RangedArchive(connector, Identity.of(head, 0), b"")
                     raise NoRanges("no suffix ranges")
@@ -119,7 +120,7 @@ def _from_tail(connector: Connector, response: Response) -> RangedArchive:
         raise NoRanges(f"asked for the last {TAIL_BYTES} bytes, got {first}-{last} of {total}")
     tail = bytearray(total - first)
     view, watch = memoryview(tail), connector.watch()
-    while len(view):
+    while view.nbytes:
         count = response.readinto(view)
         if count == 0:
             raise WireError("the answer ended early")

@@ -1,8 +1,8 @@
 """Which hosts a download may come from, decided on the very address that is connected to.
 
 A download URL comes from outside, and the task's own credentials are served on a link-local address: a URL, a
-redirect or a name that resolves differently the second time must not lead there. So a name is resolved once, its
-addresses are judged, and the connection is made to a judged address.
+redirect or a name that resolves differently the second time must not lead there. So a name is resolved once,
+its addresses are judged, and the connection is made to a judged address.
 """
 
 import ipaddress

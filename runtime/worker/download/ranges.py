@@ -1,8 +1,8 @@
 """Reading an archive by ranges: any span of it, going on at the byte where a connection broke.
 
-Every answer is checked to be the range that was asked for, of the archive that was opened. What a server sends
-instead is either survived (a dropped or stalled connection, an expired URL, 429 and 5xx), or told apart: the
-archive changed, or the server does not serve ranges truthfully.
+Every answer is checked to be the range that was asked for, of the archive that was opened. What a server
+sends instead is either survived (a dropped or stalled connection, an expired URL, 429 and 5xx), or told
+apart: the archive changed, or the server does not serve ranges truthfully.
 """
 
 import email.utils

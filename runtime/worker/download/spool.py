@@ -1,7 +1,7 @@
 """An archive on the scratch disk, for servers that do not serve ranges.
 
-Room is taken from the disk budget, and the disk itself is asked, before the bytes are written. The file has no
-name once it is open, so nothing is left behind however the process ends.
+Room is taken from the disk budget, and the disk itself is asked, before the bytes are written. The file has
+no name once it is open, so nothing is left behind however the process ends.
 """
 
 import os

@@ -1,0 +1,50 @@
+"""`python -m runtime.worker`: takes download tasks from their queue and brings the archives' files into
+S3.
+"""
+
+from runtime.shared.assembly import assemble, consumer_for
+from runtime.shared.consumer import SourceQueue
+from runtime.shared.lifecycle import exit_now, serve
+from runtime.shared.settings import load
+from runtime.worker.clients import Clients
+from runtime.worker.handler import DownloadHandler
+from runtime.worker.measures import Measures
+from runtime.worker.processor import ArchiveProcessor
+from runtime.worker.settings import WorkerSettings
+from runtime.worker.split import Joiner
+
+
+def main() -> None:
+    """Runs until SIGTERM; exits 0 then, 2 when the configuration is not usable."""
+    settings = load(WorkerSettings)
+    parts = assemble(settings)
+    clients = Clients.create(settings.bucket_name, parts.aws.session)
+    processor = ArchiveProcessor(settings, clients, parts.api)
+    handler = DownloadHandler(
+        processor=processor,
+        ledger=parts.ledger,
+        reporter=parts.reporter,
+        joiner=Joiner(clients.s3, settings.bucket_name, settings.manifest_prefix),
+        sqs=parts.aws.sqs,
+        queue_url=settings.download_tasks_queue_url,
+        owner=parts.owner,
+        lease_s=settings.visibility_timeout_s,
+        measures=Measures(parts.metrics),
+    )
+    queue = SourceQueue(settings.download_tasks_queue_url, settings.download_tasks_dlq_url)
+    consumer = consumer_for(parts, queue, handler, on_parked=handler.on_parked)
+    parts.gate.guard(consumer)
+    exit_now(
+        serve(
+            settings,
+            consumer=consumer,
+            metrics=parts.metrics,
+            protection=parts.protection,
+            stop=parts.stop,
+            close=processor.close,
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
