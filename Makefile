@@ -64,3 +64,7 @@ demo: setup ## the whole system on this machine, one worker killed on the way (S
 .PHONY: local
 local: setup ## the same platform, left running for exploring until Ctrl-C
 	$(BIN)/python -m local.explore --size $(SIZE)
+
+.PHONY: diagram
+diagram: setup ## draw docs/diagram-<environment>.svg from the synthesized templates
+	$(BIN)/python -m ops.diagram

@@ -5,11 +5,11 @@ from dataclasses import replace
 from ops.gate.diff import Replacement, ResourceChange, diff_stacks
 from ops.gate.guards import exposure_findings, protection_findings
 from ops.gate.iam import iam_findings
+from ops.gate.load import Assembly
 from ops.gate.model import STACK_ITSELF, Finding, Kind, Stack
 from ops.gate.network import network_findings
 from ops.gate.stateful import STATEFUL_TYPES, stateful_findings
 
-Assembly = dict[tuple[str, str], Stack]
 _UNKNOWN_TARGET = "unknown-"
 
 

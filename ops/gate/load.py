@@ -12,13 +12,15 @@ from typing import Any
 
 from ops.gate.model import GateError, Json, Resource, Stack
 
+Assembly = dict[tuple[str, str], Stack]
+
 ASSET_HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 ASSET_PLACEHOLDER = "<asset>"
 # The environment of a stack that belongs to no stage.
 NO_STAGE = "-"
 
 
-def load_assembly(directory: Path) -> dict[tuple[str, str], Stack]:
+def load_assembly(directory: Path) -> Assembly:
     """Every stack in a `cdk.out` directory, by (environment, stack). Raises GateError."""
     stacks = {stack.key: stack for stack in _stacks(directory, environment=NO_STAGE)}
     if not stacks:
