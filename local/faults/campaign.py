@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from local.export_api.server import ExportApiServer
 from local.faults import observe, scratch
@@ -104,6 +105,7 @@ class _Campaign:
                 platform.account.endpoint_url,
                 self._dice,
                 Journal(self._journal),
+                keys=_keys(platform),
                 cap_s=_RECEIPT_CAP_S,
                 broken=sabotage,
                 tasks_queue=platform.output("DownloadTasksQueueUrl").rpartition("/")[2],
@@ -238,6 +240,18 @@ class _Campaign:
 
 
 _QUEUES = {"export-jobs": "ExportJobs", "download-tasks": "DownloadTasks"}
+
+
+def _keys(platform: Platform) -> dict[str, Credentials]:
+    """The secrets of everybody who calls AWS here."""
+    admin = platform.account.admin_environment
+    keys = {
+        admin["AWS_ACCESS_KEY_ID"]: Credentials(admin["AWS_ACCESS_KEY_ID"], admin["AWS_SECRET_ACCESS_KEY"])
+    }
+    for definition in platform.definitions.values():
+        role = platform.account.credentials(definition.task_role_arn)
+        keys[role.access_key_id] = Credentials(role.access_key_id, role.secret_access_key, role.session_token)
+    return keys
 
 
 def _operator_clients(platform: Platform, proxy_url: str) -> Callable[[str], Any]:

@@ -37,15 +37,20 @@ KINDS: dict[str, tuple[set[str] | None, str]] = {
     "corrupted": (_UPLOADS, "a byte that changes on the way to S3"),
     "error-in-200": ({"s3.CompleteMultipartUpload"}, "an error in the body of a 200; not applied"),
 }
+RECEIVE_ONLY = {"duplicate", "receipt-expired", "shuffled", "withheld"}
 NOT_APPLIED = {"throttled", "server-error", "timeout-before", "reset-before", "conflict", "error-in-200"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fault:
-    """One fault; `chance` gives the further choices it needs (which entries, which byte)."""
+    """One fault; `chance` gives the further choices it needs (which entries, which byte).
+
+    `missed` says afterwards that there was nothing for it to befall: a receive that brought no message.
+    """
 
     kind: str
     chance: random.Random
+    missed: bool = False
 
 
 @dataclass
@@ -53,7 +58,7 @@ class Dice:
     """Decides for each call; called from many threads.
 
     rates: share of the calls that a fault befalls, by kind, tried in the order of `KINDS`.
-    `load` multiplies the rates of one service for a while: a storm. `count` says what was done so far.
+    `load` multiplies the rates of one service for a while: a storm. `count` says what has happened so far.
     """
 
     seed: int
@@ -70,7 +75,7 @@ class Dice:
             raise ValueError(f"no such faults: {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
 
     def decide(self, operation: Operation) -> Fault | None:
-        """The fault that befalls this call, counted as `service.kind`."""
+        """The fault that befalls this call, if any."""
         if operation.service not in _SERVICES:
             return None
         name = str(operation)
@@ -79,10 +84,13 @@ class Dice:
             self._calls[name] += 1
             if self._calm:
                 return None
-            fault = self._throw(name, occurrence, self._load.get(operation.service, 1.0))
-            if fault:
+            return self._throw(name, occurrence, self._load.get(operation.service, 1.0))
+
+    def happened(self, operation: Operation, fault: Fault) -> None:
+        """Count a fault as `service.kind`, unless it missed."""
+        if not fault.missed:
+            with self._lock:
                 self.count[f"{operation.service}.{fault.kind}"] += 1
-            return fault
 
     def load(self, service: str, factor: float) -> None:
         """Multiply the rates of a service from now on; 1 ends a storm."""

@@ -18,6 +18,7 @@ class Request:
     headers: Message  # case-insensitive
     body: bytes
     operation: Operation
+    changed: bool = False  # it is not what the client signed
 
     def json(self) -> dict[str, Any]:
         document = json.loads(self.body)
@@ -33,7 +34,7 @@ class Request:
         return changed
 
     def with_body(self, body: bytes) -> "Request":
-        return Request(self.method, self.target, deepcopy(self.headers), body, self.operation)
+        return Request(self.method, self.target, deepcopy(self.headers), body, self.operation, True)
 
 
 @dataclass

@@ -4,7 +4,7 @@ import threading
 import zlib
 from typing import Any
 
-from local.faults import answers, s3_rules, sabotage
+from local.faults import s3_rules, sabotage
 from local.faults.dice import Fault
 from local.faults.exchange import Request, Response, json_answer
 from local.faults.journal import Journal
@@ -26,6 +26,7 @@ class S3Gate:
 
     def serve(self, request: Request, fault: Fault | None) -> Response:
         if fault and fault.kind == "corrupted":
+            fault.missed = not request.body
             request = request.with_body(
                 sabotage.flipped(request.body, fault.chance.randrange(max(len(request.body), 1)))
             )
@@ -65,12 +66,6 @@ class DynamoDbGate:
 
     def serve(self, request: Request, fault: Fault | None) -> Response:
         name = request.operation.name
-        if fault and fault.kind == "conflict":
-            return answers.transaction_cancelled(
-                "TransactionConflict",
-                "Transaction is ongoing for the item",
-                len(request.json().get("TransactItems", [])),
-            )
         if fault and fault.kind == "partial" and name == "BatchGetItem":
             return self._unprocessed(request)
         if name not in _WRITES:

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from local.faults import answers
-from local.faults.dice import Dice, Fault
+from local.faults.dice import NOT_APPLIED, Dice, Fault
 from local.faults.exchange import Request, Response
 from local.faults.gates import DynamoDbGate, EventsGate, S3Gate
 from local.faults.journal import Journal
 from local.faults.operations import identify
 from local.faults.sabotage import Sabotage
+from local.faults.signing import Keys
 from local.faults.sqs_gate import SqsGate
 from local.faults.sqs_rules import TWELVE_HOURS_S, SqsRules
 from local.faults.upstream import Upstream
@@ -44,7 +45,8 @@ class FaultProxy:
     """A running proxy; use as a context manager.
 
     upstream: the server's URL. cap_s: how long SQS lets a receipt live (12 hours in AWS).
-    hang_s: how long a time-out takes. broken: a sabotage, in tests of the checker.
+    keys: the callers' secrets by access key, for a server that checks signatures. hang_s: how long a
+    time-out takes. broken: a sabotage, in tests of the checker.
     """
 
     def __init__(
@@ -53,13 +55,14 @@ class FaultProxy:
         dice: Dice,
         journal: Journal,
         *,
+        keys: Keys | None = None,
         cap_s: float = TWELVE_HOURS_S,
         hang_s: float = 2.0,
         broken: Sabotage | None = None,
         tasks_queue: str = "download-tasks",
         port: int = 0,
     ) -> None:
-        way = Upstream(upstream)
+        way = Upstream(upstream, keys or {})
         self.dice = dice
         self.hang_s = hang_s
         self._other = way
@@ -92,11 +95,12 @@ class FaultProxy:
     def answer(self, request: Request, client: socket.socket) -> Response:
         """What the client gets. Raises NoAnswer when it gets nothing."""
         fault = None if UNDISTURBED in request.headers else self.dice.decide(request.operation)
-        if fault:
-            early = self._before(request, fault)
-            if early:
-                return early
+        if fault and fault.kind in NOT_APPLIED:
+            self.dice.happened(request.operation, fault)
+            return self._instead(request, fault)
         response = self._serve(request, fault, client)
+        if fault:
+            self.dice.happened(request.operation, fault)
         match fault.kind if fault else None:
             case "server-error-after":
                 return answers.server_error(request.operation)
@@ -106,7 +110,8 @@ class FaultProxy:
                 raise NoAnswer(reset=True)
         return response
 
-    def _before(self, request: Request, fault: Fault) -> Response | None:
+    def _instead(self, request: Request, fault: Fault) -> Response:
+        """The answer of a fault that keeps the call from being applied."""
         match fault.kind:
             case "throttled":
                 return answers.throttled(request.operation)
@@ -119,7 +124,12 @@ class FaultProxy:
             case "error-in-200":
                 body = answers.s3_error_body("InternalError", "We encountered an internal error.")
                 return Response(200, [("Content-Type", "application/xml")], body)
-        return None
+            case "conflict":
+                items = len(request.json()["TransactItems"])
+                return answers.transaction_cancelled(
+                    "TransactionConflict", "Transaction is ongoing for the item", items
+                )
+        raise AssertionError(fault.kind)
 
     def _serve(self, request: Request, fault: Fault | None, client: socket.socket) -> Response:
         match request.operation.service:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.faults import sqs_rules
-from local.faults.dice import Fault
+from local.faults.dice import RECEIVE_ONLY, Fault
 from local.faults.exchange import Request, Response, json_answer
 from local.faults.sqs_rules import SqsRules, Verdict
 from local.faults.upstream import Upstream
@@ -66,10 +66,15 @@ class SqsGate:
                 messages = response.json().get("Messages", []) if response.ok else []
                 for message in messages:
                     self._rules.received(message["MessageId"], message["ReceiptHandle"], visibility_s)
-            if messages or not response.ok or time.monotonic() >= deadline or gone():
+            if messages or not response.ok or time.monotonic() >= deadline:
                 break
             time.sleep(_SHORT_POLL_S)
+            # Before the next look, or a message would be handed to nobody.
+            if gone():
+                break
         if not messages:
+            if fault and fault.kind in RECEIVE_ONLY:
+                fault.missed = True
             return response
         if self._delete_on_receive and self._delete_on_receive in document["QueueUrl"]:
             for message in messages:

@@ -99,7 +99,8 @@ class Troublemaker:
         return mend
 
     def _happened(self, trouble: Trouble) -> None:
-        self.count[f"{trouble.service}.{trouble.kind}" if _is_on_a_task(trouble.kind) else trouble.kind] += 1
+        whom = f"{trouble.service}." if _is_on_a_task(trouble.kind) else ""
+        self.count[f"{whom}{trouble.kind}"] += 1
 
 
 def _is_on_a_task(kind: Kind) -> bool:

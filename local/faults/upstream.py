@@ -5,6 +5,7 @@ import threading
 from urllib.parse import urlsplit
 
 from local.faults.exchange import Request, Response
+from local.faults.signing import Keys, sign_again
 
 _HOP_BY_HOP = {
     "connection",
@@ -18,14 +19,20 @@ _TIMEOUT_S = 60.0
 
 
 class Upstream:
-    """Sends requests as they came, with the client's own Host, which its signature covers."""
+    """Sends requests as they came, with the client's own Host, which its signature covers.
 
-    def __init__(self, url: str) -> None:
+    A request that was changed on the way is signed again for its caller, if `keys` knows the secret.
+    """
+
+    def __init__(self, url: str, keys: Keys) -> None:
         self._netloc = urlsplit(url).netloc
+        self._keys = keys
         self._kept = threading.local()
 
     def send(self, request: Request) -> Response:
         """The server's answer, whole. Raises OSError or http.client.HTTPException when there is none."""
+        if request.changed:
+            sign_again(request, self._keys)
         connection = getattr(self._kept, "connection", None)
         if connection is not None:
             try:

@@ -464,7 +464,9 @@ def test_the_same_seed_breaks_the_same_calls() -> None:
 def test_calm_is_calm() -> None:
     dice = Dice(1, {"throttled": 1.0})
     operation = Operation("sqs", "SendMessage", "/", {})
-    assert dice.decide(operation)
+    fault = dice.decide(operation)
+    assert fault
+    dice.happened(operation, fault)
     dice.calm()
     assert dice.decide(operation) is None
     assert dice.count == {"sqs.throttled": 1}
