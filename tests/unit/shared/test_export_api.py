@@ -1,0 +1,340 @@
+"""The Export API client: what each answer becomes, who gets the credentials, and when the circuit opens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+import stamina
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.shared.export_api import (
+    ApiError,
+    CircuitOpen,
+    ExportApi,
+    InvalidAnswer,
+    NotFound,
+    RateLimited,
+    Refused,
+    Unauthorised,
+    Unavailable,
+)
+from runtime.shared.export_api.auth import ApiKey, Bearer, OAuth2
+from runtime.shared.export_api.circuit import Circuit, State
+from runtime.shared.export_api.credentials import SecretStore
+from runtime.shared.export_api.gate import CircuitGate
+from runtime.shared.export_api.retry_after import MAX_RETRY_AFTER_S, retry_after_s
+from runtime.shared.metrics import Metrics
+from tests.unit.conftest import Clock, until
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BASE = "https://api.example/base"
+RECORD = {"file_id": "f", "name": "f.zip", "size": 3, "download_url": "/d/f?sig=1"}
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture(autouse=True)
+def without_waiting() -> Iterator[None]:
+    stamina.set_testing(True, attempts=3, cap=True)
+    yield
+    stamina.set_testing(False)
+
+
+class Secrets:
+    """Secrets Manager with one secret that can rotate or be away."""
+
+    def __init__(self, text: str = '{"token": "one"}') -> None:
+        self.text = text
+        self.reads = 0
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803
+        self.reads += 1
+        return {"SecretString": self.text}
+
+
+def store(secrets: Secrets, clock: Clock | None = None) -> SecretStore:
+    return SecretStore(secrets, "arn", clock=clock or Clock())  # type: ignore[arg-type]
+
+
+def api(
+    answer: Answer, *, secrets: Secrets | None = None, circuit: Circuit | None = None, **options: Any
+) -> ExportApi:
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    clock = Clock()
+    authenticator = Bearer(store(secrets or Secrets(), clock))
+    circuit = circuit or Circuit(failures=100, reset_s=30)
+    return ExportApi(BASE, http, authenticator, circuit, attempts=3, utc_now=lambda: NOW, **options)
+
+
+def always(status: int, **options: Any) -> Answer:
+    return lambda _request: httpx.Response(status, **options)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (always(404, json={"title": "No such job"}), NotFound),
+        (always(400), Refused),
+        (always(401), Unauthorised),
+        (always(403), Unauthorised),
+        (always(429), RateLimited),
+        (always(500), Unavailable),
+        (always(503), Unavailable),
+        (always(302, headers={"Location": "https://elsewhere.example"}), InvalidAnswer),
+        (always(204), InvalidAnswer),
+        (always(200, html="<html>"), InvalidAnswer),
+        (always(200, text="{"), InvalidAnswer),
+        (always(200, json=[]), InvalidAnswer),
+        (always(200, json={"status": "odd"}), InvalidAnswer),
+        (always(200, json={"status": ["running"]}), InvalidAnswer),
+        (always(200, text="[" * 100_000), InvalidAnswer),
+        (always(200, content=b"\xff\xfe\x00"), InvalidAnswer),
+        (
+            always(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip")),
+            InvalidAnswer,
+        ),
+    ],
+)
+def test_every_answer_has_its_error(answer: Answer, error: type[ApiError]) -> None:
+    with pytest.raises(error) as raised:
+        api(answer).job_status("job")
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(
+    "broken", [httpx.ReadTimeout("slow"), httpx.ConnectError("refused"), httpx.RemoteProtocolError("x")]
+)
+def test_a_broken_connection_is_unavailable(broken: Exception) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        raise broken
+
+    with pytest.raises(Unavailable):
+        api(answer).job_status("job")
+
+
+def test_a_passing_failure_is_retried_inline() -> None:
+    answers = iter(
+        [httpx.Response(503, headers={"Retry-After": "1"}), httpx.Response(200, json={"status": "completed"})]
+    )
+    assert api(lambda _request: next(answers)).job_status("job") == "completed"
+
+
+def test_a_long_retry_after_is_left_to_the_message() -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(
+            503, headers={"Retry-After": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}
+        )
+
+    with pytest.raises(Unavailable) as raised:
+        api(answer).job_status("job")
+    assert raised.value.retry_after_s == 90
+    assert len(requests) == 1
+
+
+def test_cancelled_work_does_not_retry() -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(500)
+
+    with pytest.raises(Unavailable):
+        api(answer).job_status("job", cancelled=lambda: True)
+    assert len(requests) == 1
+
+
+def test_a_rotated_secret_is_read_again_once() -> None:
+    secrets, seen = Secrets(), []
+    clock = Clock()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers["authorization"])
+        if seen[-1] == "Bearer one":
+            secrets.text = '{"token": "two"}'
+            clock.advance(10)
+            return httpx.Response(401)
+        return httpx.Response(200, json={"status": "running"})
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    client = ExportApi(BASE, http, Bearer(store(secrets, clock)), Circuit(failures=9, reset_s=1), attempts=1)
+    assert client.job_status("job") == "running"
+    assert seen == ["Bearer one", "Bearer two"]
+    assert secrets.reads == 2
+
+
+def test_a_file_record_is_checked_and_its_size_is_only_a_hint() -> None:
+    assert api(always(200, json=RECORD | {"size": "unknown"})).get_file("job", "f").size is None
+    for broken in (RECORD | {"file_id": "g"}, RECORD | {"name": ""}, {"file_id": "f"}, None, 3):
+        with pytest.raises(InvalidAnswer) as raised:
+            api(always(200, json=broken)).get_file("job", "f")
+        assert "sig=1" not in str(raised.value)
+
+
+def test_the_credentials_stay_on_the_apis_own_origin() -> None:
+    client = api(always(200, json={}))
+    assert client.headers_for("https://api.example/other?x=1")["Authorization"] == "Bearer one"
+    assert client.headers_for("https://API.example:443/x")
+    for other in (
+        "http://api.example/",
+        "https://api.example:444/",
+        "https://api.example.evil/",
+        "https://evil@x/",
+        "//x",
+    ):
+        assert client.headers_for(other) == {}
+    with pytest.raises(InvalidAnswer):
+        client.get_json("https://evil.example/next")
+
+
+def test_relative_addresses_are_resolved_and_absolute_ones_left_alone() -> None:
+    client = api(always(200))
+    assert client.absolute("/d/f?sig=a%2Fb") == "https://api.example/d/f?sig=a%2Fb"
+    assert client.absolute("https://s3.example/a%2fb?X=é|") == "https://s3.example/a%2fb?X=é|"
+    for broken in ("ftp://x/y", "javascript:alert(1)", "http://["):
+        with pytest.raises(InvalidAnswer):
+            client.absolute(broken)
+
+
+@given(st.text(max_size=60))
+def test_no_address_surprises_the_client(text: str) -> None:
+    client = api(always(200))
+    client.is_own(text)
+    with suppress(InvalidAnswer):
+        assert httpx.URL(client.absolute(text)).scheme in {"http", "https"}
+
+
+def test_an_api_key_goes_in_the_header_that_the_secret_names() -> None:
+    assert ApiKey(store(Secrets('{"api_key": "k"}'))).headers() == {"X-API-Key": "k"}
+    assert ApiKey(store(Secrets('{"api_key": "k", "header": "X-Key"}'))).headers() == {"X-Key": "k"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '{"token": 3}', '{"token": "a\\nb"}', '{"token": ""}'])
+def test_a_useless_secret_is_unauthorised_and_stays_secret(text: str) -> None:
+    with pytest.raises(Unauthorised) as raised:
+        Bearer(store(Secrets(text))).headers()
+    assert "a\nb" not in str(raised.value)
+
+
+def test_the_secret_is_read_every_few_minutes(clock: Clock) -> None:
+    secrets = Secrets()
+    bearer = Bearer(store(secrets, clock))
+    for _ in range(3):
+        bearer.headers()
+    clock.advance(301)
+    bearer.headers()
+    assert secrets.reads == 2
+
+
+def test_an_oauth_token_is_kept_until_shortly_before_its_end(clock: Clock) -> None:
+    grants: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        grants.append(request)
+        return httpx.Response(200, json={"access_token": f"t{len(grants)}", "expires_in": 600})
+
+    secret = Secrets(
+        '{"token_url": "https://id.example/t", "client_id": "a b", "client_secret": "s", "scope": "r"}'
+    )
+    oauth = OAuth2(store(secret, clock), httpx.Client(transport=httpx.MockTransport(answer)), clock=clock)
+    assert oauth.headers() == {"Authorization": "Bearer t1"}
+    clock.advance(530)
+    assert oauth.headers() == {"Authorization": "Bearer t1"}
+    clock.advance(20)
+    assert oauth.headers() == {"Authorization": "Bearer t2"}
+    assert oauth.headers(fresh=True) == {
+        "Authorization": "Bearer t2"
+    }  # other slots were refused with the old one
+    clock.advance(10)
+    assert oauth.headers(fresh=True) == {"Authorization": "Bearer t3"}
+    assert grants[0].content == b"grant_type=client_credentials&scope=r"
+    assert grants[0].headers["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (always(400, json={"error": "invalid_client"}), Unauthorised),
+        (always(200, text="<html>"), Unauthorised),
+        (always(200, json={"token": 1}), Unauthorised),
+        (always(503), Unavailable),
+    ],
+)
+def test_a_token_endpoint_that_gives_no_token(answer: Answer, error: type[ApiError]) -> None:
+    secret = Secrets('{"token_url": "https://id.example/t", "client_id": "a", "client_secret": "s"}')
+    with pytest.raises(error):
+        OAuth2(store(secret), httpx.Client(transport=httpx.MockTransport(answer))).headers()
+
+
+@given(st.text(max_size=40) | st.integers().map(str) | st.datetimes().map(format_datetime))
+def test_retry_after_is_sane_whatever_it_says(value: str) -> None:
+    seconds = retry_after_s(value, NOW)
+    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_S
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        (" 7 ", 7),
+        ("-1", None),
+        ("Sun, 01 Mar 2026 12:02:00 GMT", 120),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
+        ("9" * 400, MAX_RETRY_AFTER_S),
+    ],
+)
+def test_retry_after_in_both_forms(value: str | None, seconds: float | None) -> None:
+    assert retry_after_s(value, NOW) == seconds
+
+
+def call(circuit: Circuit, error: Exception | None = None) -> None:
+    with circuit.call(lambda found: isinstance(found, Unavailable)):
+        if error is not None:
+            raise error
+
+
+def test_the_circuit_opens_tries_once_and_closes(clock: Clock) -> None:
+    states: list[State] = []
+    circuit = Circuit(failures=2, reset_s=30, listener=states.append, clock=clock)
+    for error in (Unavailable("a"), NotFound("resets the count"), Unavailable("b"), Unavailable("c")):
+        with pytest.raises(type(error)):
+            call(circuit, error)
+        assert not error.outage
+    with pytest.raises(CircuitOpen) as refused:
+        call(circuit)
+    assert refused.value.retry_after_s == 30
+    clock.advance(31)
+    trial = Unavailable("d")
+    with pytest.raises(Unavailable):
+        call(circuit, trial)
+    assert trial.outage
+    clock.advance(31)
+    with circuit.call(lambda _error: True), pytest.raises(CircuitOpen):
+        call(circuit)
+    assert states == ["open", "half-open", "open", "half-open", "closed"]
+
+
+def test_an_open_circuit_pauses_polling_and_shows_in_the_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[str] = []
+
+    class Consumer:
+        def pause(self, reason: str) -> None:
+            calls.append("pause")
+
+        def resume(self, reason: str) -> None:
+            calls.append("resume")
+
+    metrics = Metrics(namespace="n", service="s", environment="e", interval_s=60)
+    gate = CircuitGate(metrics, reset_s=0.05)
+    gate.guard(Consumer())
+    gate("open")
+    metrics.flush()
+    assert '"CircuitState":[1.0]' in capsys.readouterr().out.replace(" ", "")
+    until(lambda: calls == ["pause", "resume"])
