@@ -59,17 +59,31 @@ class ObservabilityStack(cdk.Stack):
                 name,
                 service=service,
                 work=work,
+                size=size,
                 values=environment.alarms,
                 no_completions_minutes=silence,
             )
-            for name, service, work, silence in (
-                ("orchestrator", orchestrator.service, messaging.export_jobs, _ORCHESTRATOR_SILENCE_MINUTES),
-                ("worker", worker.service, messaging.download_tasks, _WORKER_SILENCE_MINUTES),
+            for name, service, work, size, silence in (
+                (
+                    "orchestrator",
+                    orchestrator.service,
+                    messaging.export_jobs,
+                    environment.orchestrator,
+                    _ORCHESTRATOR_SILENCE_MINUTES,
+                ),
+                (
+                    "worker",
+                    worker.service,
+                    messaging.download_tasks,
+                    environment.worker,
+                    _WORKER_SILENCE_MINUTES,
+                ),
             )
         ]
         alarms: list[cloudwatch.IAlarm] = [alarm for service in services for alarm in service.alarms]
         alarms += [
-            self._circuit_alarm(),
+            self._circuit_alarm("orchestrator"),
+            self._circuit_alarm("worker"),
             RunbookAlarm(
                 self,
                 "SpotInterruptionsAlarm",
@@ -114,13 +128,15 @@ class ObservabilityStack(cdk.Stack):
         )
         cdk.CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn)
 
-    def _circuit_alarm(self) -> RunbookAlarm:
+    def _circuit_alarm(self, service: str) -> RunbookAlarm:
         return RunbookAlarm(
             self,
-            "CircuitOpenAlarm",
+            f"{service}-CircuitOpen",
             section="circuit-open",
-            meaning="The Export API fails and the orchestrator has stopped asking it.",
-            metric=runtime_metric("orchestrator", "CircuitState", statistic="Maximum", period=_MINUTE),
+            meaning=f"The Export API fails and the {service} has stopped asking it.",
+            metric=runtime_metric(
+                self._environment.name, service, "CircuitState", statistic="Maximum", period=_MINUTE
+            ),
             threshold=1,
             for_minutes=10,
             period=_MINUTE,

@@ -7,13 +7,19 @@ NAMESPACE = "ExportProcessing"
 
 
 def runtime_metric(
-    service: str, name: str, *, period: cdk.Duration, statistic: str = "Sum", label: str | None = None
+    environment: str,
+    service: str,
+    name: str,
+    *,
+    period: cdk.Duration,
+    statistic: str = "Sum",
+    label: str | None = None,
 ) -> cloudwatch.Metric:
-    """One metric of `orchestrator` or `worker`, over all its tasks."""
+    """One metric of `orchestrator` or `worker` in an environment, over all its tasks."""
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,
-        dimensions_map={"service": service},
+        dimensions_map={"service": service, "environment": environment},
         statistic=statistic,
         period=period,
         label=label or name,

@@ -131,6 +131,8 @@ class Service(Values):
     def _counts_agree(self) -> Self:
         if self.max_tasks < self.min_tasks:
             raise ValueError(f"max_tasks {self.max_tasks} is below min_tasks {self.min_tasks}")
+        if self.container_memory_mib > self.task_memory_mib:
+            raise ValueError("container_memory_mib is more than the task has")
         if self.on_demand_weight == 0 and self.spot_weight == 0:
             raise ValueError("with both weights 0 no task above the base could be placed")
         return self
@@ -145,7 +147,10 @@ class Alarms(Values):
 
 
 class Environment(Values):
-    """One deployment of the whole system into one account and region."""
+    """One deployment of the whole system into one account and region.
+
+    telemetry_image: the AWS Distro for OpenTelemetry's collector, with its version; None runs no side-car.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,11}$")]
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -155,7 +160,7 @@ class Environment(Values):
     architecture: Literal["arm64", "x86_64"] = "x86_64"
     log_retention_days: Literal[7, 14, 30, 60, 90, 180, 365] = 30
     ledger_retention_days: Annotated[int, Field(ge=15)] = 30
-    telemetry_sidecar: bool = False
+    telemetry_image: str | None = None
     network: Network
     storage: Storage
     load: Load

@@ -106,7 +106,12 @@ class Dashboard(Construct):
                 "Seconds for one archive (median and slowest hundredth)",
                 [
                     runtime_metric(
-                        "worker", name, period=_FIVE_MINUTES, statistic=statistic, label=f"{name} {statistic}"
+                        self._environment.name,
+                        "worker",
+                        name,
+                        period=_FIVE_MINUTES,
+                        statistic=statistic,
+                        label=f"{name} {statistic}",
                     )
                     for name in ("DownloadDuration", "ExtractionDuration", "UploadDuration")
                     for statistic in ("p50", "p99")
@@ -146,11 +151,18 @@ class Dashboard(Construct):
             _graph(
                 "Export API",
                 [
-                    runtime_metric("orchestrator", "ApiErrors", period=_FIVE_MINUTES),
-                    runtime_metric("orchestrator", "CircuitState", period=_FIVE_MINUTES, statistic="Maximum"),
+                    runtime_metric(self._environment.name, "orchestrator", "ApiErrors", period=_FIVE_MINUTES),
+                    runtime_metric(
+                        self._environment.name,
+                        "orchestrator",
+                        "CircuitState",
+                        period=_FIVE_MINUTES,
+                        statistic="Maximum",
+                    ),
                 ],
                 right=[
                     runtime_metric(
+                        self._environment.name,
                         "orchestrator",
                         "ApiLatency",
                         period=_FIVE_MINUTES,
@@ -162,8 +174,8 @@ class Dashboard(Construct):
             _graph(
                 "Uploads failed, entries rejected, Spot interruptions",
                 [
-                    runtime_metric("worker", "UploadFailure", period=_FIVE_MINUTES),
-                    runtime_metric("worker", "EntriesRejected", period=_FIVE_MINUTES),
+                    runtime_metric(self._environment.name, "worker", "UploadFailure", period=_FIVE_MINUTES),
+                    runtime_metric(self._environment.name, "worker", "EntriesRejected", period=_FIVE_MINUTES),
                     interruptions.metric(period=_FIVE_MINUTES),
                 ],
             ),
@@ -190,7 +202,7 @@ class Dashboard(Construct):
             _graph(
                 "Bytes moved, and bytes that ranged reads did not have to move",
                 [
-                    runtime_metric("worker", name, period=_HOUR)
+                    runtime_metric(self._environment.name, "worker", name, period=_HOUR)
                     for name in ("BytesDownloaded", "BytesUploaded", "BytesSaved")
                 ],
             ),
@@ -239,7 +251,7 @@ def _nat_cost(nat_gateway_ids: Sequence[str]) -> cloudwatch.MathExpression:
         for index, id_ in enumerate(nat_gateway_ids)
     }
     return cloudwatch.MathExpression(
-        expression=f"({'+'.join(bytes_in)})/1e9*{_USD_PER_NAT_GB}",
+        expression=f"({'+'.join(bytes_in)})/1000000000*{_USD_PER_NAT_GB}",
         label="USD an hour for bytes processed",
         period=_HOUR,
         using_metrics=bytes_in,

@@ -17,6 +17,7 @@ from stacks.constructs.backlog_scaling import BacklogScaling
 from stacks.constructs.expiring_logs import ExpiringLogs
 from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.constructs.runbook_alarm import RunbookAlarm
+from stacks.constructs.telemetry import TelemetrySidecar
 from stacks.network import NetworkStack
 from stacks.values import Environment, Service
 
@@ -37,7 +38,8 @@ class QueueService(Construct):
     - its log group, and a security group without inbound rules;
     - the service: rolling deployments with rollback, on the environment's mix of on-demand and Spot;
     - an alarm that rolls a deployment back when it sends work to the dead-letter queue;
-    - scaling by backlog and CPU.
+    - scaling by backlog and CPU;
+    - a telemetry side-car, when the environment names an image for it.
 
     The task role starts empty but for scale-in protection of the service's own tasks; `allow` adds to it.
     """
@@ -62,6 +64,15 @@ class QueueService(Construct):
         self.logs = ExpiringLogs(self, "Logs", retention_days=environment.log_retention_days)
         self.task_definition = self._task_definition()
         self.container = self._container(module=module, settings=settings, scratch=scratch)
+        if environment.telemetry_image is not None:
+            TelemetrySidecar(
+                self,
+                "Telemetry",
+                task_definition=self.task_definition,
+                image=environment.telemetry_image,
+                memory_mib=values.task_memory_mib - values.container_memory_mib,
+                retention_days=environment.log_retention_days,
+            )
         self.service = self._service()
         self._roll_back_when_parking(work.dead_letter_queue)
         self.scaling = BacklogScaling(

@@ -7,7 +7,7 @@ from constructs import Construct
 from stacks.constructs.queue_service import QueueService
 from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.constructs.runbook_alarm import RunbookAlarm
-from stacks.values import Alarms
+from stacks.values import Alarms, Service
 
 _FIVE_MINUTES = cdk.Duration.minutes(5)
 
@@ -31,6 +31,7 @@ class ServiceAlarms(Construct):
         *,
         service: QueueService,
         work: QueueWithDlq,
+        size: Service,
         values: Alarms,
         no_completions_minutes: int,
     ) -> None:
@@ -104,9 +105,10 @@ class ServiceAlarms(Construct):
                 self,
                 "Memory",
                 section="memory",
-                meaning=f"The {id_}'s tasks use nine tenths of their memory.",
+                meaning=f"The {id_}'s tasks use nine tenths of what their container may.",
                 metric=service.service.metric_memory_utilization(period=_FIVE_MINUTES, statistic="Maximum"),
-                threshold=90,
+                # ECS reports percent of the task's memory, and the container's limit is a part of that.
+                threshold=90 * size.container_memory_mib / size.task_memory_mib,
                 for_minutes=15,
                 period=_FIVE_MINUTES,
             ),

@@ -1,0 +1,38 @@
+"""The pages for people keep up with what is synthesized."""
+
+import re
+
+import pytest
+
+from stacks.constructs.runbook_alarm import RUNBOOK
+from stacks.resource_table import render
+from tests.stacks.conftest import ROOT
+
+HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+
+
+def anchors() -> set[str]:
+    """As GitHub makes them of the runbook's headings."""
+    headings = HEADING.findall((ROOT / RUNBOOK).read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_alarm_has_its_section_and_every_section_an_alarm(deployment):
+    linked = {}
+    for alarm in deployment.of_type("AWS::CloudWatch::Alarm"):
+        found = re.search(rf"{re.escape(RUNBOOK)}#([\w-]+)$", alarm.properties["AlarmDescription"])
+        assert found, f"{alarm.path} names no section of {RUNBOOK}"
+        linked[alarm.path] = found[1]
+
+    assert set(linked.values()) == anchors()
+
+
+@pytest.mark.parametrize("question", ["What it means", "What to look at", "What to do"])
+def test_every_section_answers_three_questions(question):
+    sections = HEADING.split((ROOT / RUNBOOK).read_text())[1:]
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        assert f"**{question}.**" in body, f"{title}: {question}?"
+
+
+def test_the_resource_table_is_fresh(assembly):
+    assert (ROOT / "docs" / "resources.md").read_text() == render(assembly), "run `make docs`"

@@ -1,0 +1,116 @@
+"""Values that cannot be right are refused when they are written, and the choices do what they say."""
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Match, Template
+from pydantic import ValidationError
+
+from stacks.application import ExportProcessing
+from stacks.environments import DEV, ENVIRONMENTS, PROD
+from stacks.validation.plugin import findings
+from stacks.values import Environment, ExistingVpc, Network, Service, Storage
+from tests.stacks.conftest import CONTEXT, read
+
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000"
+COLLECTOR = "public.ecr.aws/aws-observability/aws-otel-collector:v0.45.0"
+
+
+def stage(environment: Environment) -> ExportProcessing:
+    return ExportProcessing(cdk.App(context=CONTEXT), environment=environment)
+
+
+def changed(model, **update):
+    return type(model).model_validate(model.model_dump() | update)
+
+
+@pytest.mark.parametrize(
+    ("build", "sentence"),
+    [
+        (lambda: Network(egress="nat"), "needs nat_gateways >= 1"),
+        (lambda: Network(egress="public-ip", nat_gateways=1), "'public-ip' needs none"),
+        (lambda: changed(DEV, account="12"), "account"),
+        (lambda: changed(DEV, region="Ireland"), "region"),
+        (lambda: changed(DEV, availability_zones=("eu-west-1a",)), "availability_zones"),
+        (
+            lambda: changed(DEV, availability_zones=("eu-west-1a", "us-east-1a")),
+            "not distinct zones of eu-west-1",
+        ),
+        (lambda: changed(DEV.worker, max_tasks=0), "max_tasks"),
+        (lambda: changed(DEV.worker, min_tasks=9), "below min_tasks 9"),
+        (lambda: changed(DEV.worker, on_demand_weight=0, spot_weight=0), "no task above the base"),
+        (lambda: changed(DEV.worker, container_memory_mib=8192), "more than the task has"),
+        (lambda: changed(DEV.worker, cpu=3000), "cpu"),
+        (lambda: changed(DEV.worker, ephemeral_storage_gib=500), "ephemeral_storage_gib"),
+        (lambda: Storage(protected=True, existing_key_arn="key-1"), "existing_key_arn"),
+        (lambda: changed(DEV.export_api, base_url="http://plain.example.com"), "base_url"),
+        (lambda: Service(cpus=1), "cpus"),
+    ],
+)
+def test_a_wrong_value_names_itself(build, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        build()
+
+
+def test_environments_have_names_and_accounts_of_their_own():
+    assert len({environment.name for environment in ENVIRONMENTS}) == len(ENVIRONMENTS)
+    assert len({environment.account for environment in ENVIRONMENTS}) == len(ENVIRONMENTS)
+
+
+def test_what_others_own_is_taken_by_attribute():
+    theirs = DEV.model_copy(
+        update={
+            "network": Network(
+                egress="nat",
+                nat_gateways=0,
+                existing_vpc=ExistingVpc(
+                    vpc_id="vpc-0a1b2c3d",
+                    subnet_ids=("subnet-1", "subnet-2"),
+                    route_table_ids=("rtb-1", "rtb-2"),
+                ),
+            ),
+            "storage": Storage(protected=True, existing_key_arn=KEY, existing_metadata_table="catalogue"),
+        }
+    )
+    built = stage(theirs)
+
+    network = Template.from_stack(built.network)
+    network.resource_count_is("AWS::EC2::VPC", 0)
+    network.resource_count_is("AWS::EC2::FlowLog", 0)
+    storage = Template.from_stack(built.storage)
+    storage.resource_count_is("AWS::KMS::Key", 0)
+    storage.resource_count_is("AWS::DynamoDB::Table", 1)
+    storage.has_resource_properties("AWS::DynamoDB::Table", {"SSESpecification": {"KMSMasterKeyId": KEY}})
+    worker = Template.from_stack(built.worker)
+    worker.has_resource_properties(
+        "AWS::ECS::Service",
+        {
+            "NetworkConfiguration": {
+                "AwsvpcConfiguration": {"AssignPublicIp": "DISABLED", "Subnets": ["subnet-1", "subnet-2"]}
+            }
+        },
+    )
+    worker.has_resource_properties(
+        "AWS::ECS::TaskDefinition",
+        {
+            "ContainerDefinitions": [
+                Match.object_like(
+                    {"Environment": Match.array_with([{"Name": "METADATA_TABLE_NAME", "Value": "catalogue"}])}
+                )
+            ]
+        },
+    )
+
+
+def test_the_telemetry_sidecar_takes_nothing_from_the_service(tmp_path):
+    app = cdk.App(context=CONTEXT, outdir=str(tmp_path))
+    environment = PROD.model_copy(update={"telemetry_image": COLLECTOR})
+    ExportProcessing(app, environment=environment)
+    app.synth()
+    deployment = read(tmp_path, environment)
+
+    for service in deployment.services():
+        app_container, sidecar = service.task.properties["ContainerDefinitions"]
+        assert app_container["Memory"] == {"orchestrator": 512, "worker": 3840}[service.name]
+        assert app_container["Memory"] + sidecar["Memory"] == int(service.task.properties["Memory"])
+        assert sidecar["Essential"] is False
+    assert list(findings(deployment)) == []
