@@ -68,3 +68,9 @@ local: setup ## the same platform, left running for exploring until Ctrl-C
 .PHONY: diagram
 diagram: setup ## draw docs/diagram-<environment>.svg from the synthesized templates
 	$(BIN)/python -m ops.diagram
+
+BENCH_SCALE ?= 1
+
+.PHONY: bench
+bench: setup ## the worker beside three peers and the machine's limit (benchmarks/README.md; BENCH_SCALE=0.05 for a look)
+	BENCH_SCALE=$(BENCH_SCALE) $(BIN)/python -m benchmarks.run

@@ -1,0 +1,1 @@
+"""The worker's data path beside three peers and the machine's limit; see README.md."""
