@@ -96,12 +96,9 @@ class ExportJobsHandler:
             return
         if len(set(message.export_job_ids)) > 1:
             return
-        job = message.export_job_ids[0]
+        correlation_id = delivery.correlation_id or message.correlation_id or delivery.message_id
         state = self._ledger.park_job(
-            job,
-            reason,
-            logs.without_queries(error),
-            correlation_id=delivery.correlation_id or delivery.message_id,
+            message.export_job_ids[0], reason, logs.without_queries(error), correlation_id=correlation_id
         )
         self._reporter.report(state)
 

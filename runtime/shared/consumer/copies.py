@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runtime.shared.consumer.held import Held
-from runtime.shared.consumer.queues import FIRST_SEEN, HANDOVERS, PROGRESS
+from runtime.shared.consumer.queues import FIRST_SEEN, HANDOVERS, PROGRESS, REASON
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -21,7 +21,7 @@ MAX_ATTRIBUTES = 10
 MAX_DELAY_S = 900
 ERROR_CHARACTERS = 2_000
 
-_OURS = frozenset(("reason", "error", "service", "correlation_id", FIRST_SEEN, HANDOVERS, PROGRESS))
+_OURS = frozenset((REASON, "error", "service", "correlation_id", FIRST_SEEN, HANDOVERS, PROGRESS))
 _NOT_ALLOWED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def send_to_dlq(sqs: "SQSClient", held: Held, *, reason: str, error: str, servic
         held.queue.dlq_url,
         held,
         {
-            "reason": reason,
+            REASON: reason,
             FIRST_SEEN: delivery.first_seen.isoformat(),
             "service": service,
             "correlation_id": delivery.correlation_id or delivery.message_id,

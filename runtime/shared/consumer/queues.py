@@ -11,6 +11,8 @@ _log = logging.getLogger(__name__)
 
 # What a hand-over writes and the next receiver reads.
 FIRST_SEEN, HANDOVERS, PROGRESS = "first_seen", "handovers", "progress"
+# What parking writes.
+REASON = "reason"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,14 @@ def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
         if isinstance(value, Mapping)
     }
     sent_at = _moment_ms(system.get("SentTimestamp")) or now
+    # A message with a reason was parked and has been redriven: whoever did that wants it tried anew, so
+    # waits that are measured from the first sight start again.
+    first_seen = None if REASON in custom else _moment_iso(custom.get(FIRST_SEEN))
     return Envelope(
         receive_count=_whole(system.get("ApproximateReceiveCount"), 1),
         group_id=system.get("MessageGroupId"),
         sent_at=sent_at,
-        first_seen=_moment_iso(custom.get(FIRST_SEEN)) or sent_at,
+        first_seen=first_seen or sent_at,
         handovers=_whole(custom.get(HANDOVERS), 0),
         progress=_mapping(custom.get(PROGRESS)),
     )

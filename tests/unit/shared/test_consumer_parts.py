@@ -187,6 +187,14 @@ def test_an_envelope_is_read_whatever_it_holds(system: dict[str, str], custom: d
     assert isinstance(envelope.progress, dict)
 
 
+def test_a_redriven_message_starts_its_waits_again() -> None:
+    seen = {"DataType": "String", "StringValue": "2025-01-01T00:00:00+00:00"}
+    handed_over = {"MessageAttributes": {"first_seen": seen}}
+    assert read_envelope(handed_over, NOW).first_seen.year == 2025
+    redriven = {"MessageAttributes": {"first_seen": seen, "reason": {"StringValue": "export-not-ready"}}}
+    assert read_envelope(redriven, NOW).first_seen == NOW
+
+
 def test_the_first_cause_stays_unless_the_message_is_lost() -> None:
     cancellation = Cancellation()
     calls: list[str] = []

@@ -1,0 +1,326 @@
+"""Export jobs from message to tasks: what is counted, sent, resumed, waited for and parked."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+import stamina
+
+from runtime.orchestrator.dispatcher import Dispatcher
+from runtime.orchestrator.handler import ExportJobsHandler
+from runtime.orchestrator.listing import MAX_BARREN_PAGES, JobLister
+from runtime.orchestrator.pagination import Listing
+from runtime.shared.consumer import Cancellation, Cancelled, Delivery, Done, Outcome, Park, Retry, Yield
+from runtime.shared.contracts import task_id_for
+from runtime.shared.events import EventBus
+from runtime.shared.ledger import JobClaim, Ledger
+from runtime.shared.metrics import Metrics
+from runtime.shared.reporting import JobReporter
+from tests.unit.conftest import Aws, Clock
+from tests.unit.orchestrator.vendor import Vendor, record, settings
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def without_waiting() -> Iterator[None]:
+    stamina.set_testing(True, attempts=2, cap=True)
+    yield
+    stamina.set_testing(False)
+
+
+class Events:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803
+        self.sent += [(entry["DetailType"], json.loads(entry["Detail"])) for entry in Entries]
+        return {"FailedEntryCount": 0}
+
+
+def delivery(body: Any, *, age_s: float = 0, progress: dict[str, Any] | None = None) -> Delivery:
+    return Delivery(
+        body=body if isinstance(body, str) else json.dumps(body),
+        message_id="m",
+        receive_count=1,
+        group_id=None,
+        first_seen=NOW - timedelta(seconds=age_s),
+        sent_at=NOW,
+        handovers=0,
+        progress=progress or {},
+        cancellation=Cancellation(),
+        clock=Clock(),
+    )
+
+
+@dataclass
+class World:
+    aws: Aws
+    ledger: Ledger
+    clock: Clock
+    tasks_url: str
+    jobs_url: str
+    events: Events
+
+    def handler(self, vendor: Vendor, **values: Any) -> ExportJobsHandler:
+        configured = settings(
+            download_tasks_queue_url=self.tasks_url, export_jobs_queue_url=self.jobs_url, **values
+        )
+        metrics = Metrics(namespace="n", service="s", environment="e", interval_s=60)
+        api = vendor.api()
+        return ExportJobsHandler(
+            configured,
+            owner="o",
+            sqs=self.aws.sqs,
+            api=api,
+            ledger=self.ledger,
+            reporter=JobReporter(self.ledger, EventBus(self.events, "default")),  # type: ignore[arg-type]
+            lister=JobLister(
+                Listing(api, configured), self.ledger, Dispatcher(self.aws.sqs, self.tasks_url, metrics)
+            ),
+            utc_now=lambda: NOW,
+            uniform=lambda _low, high: high,
+        )
+
+    def tasks(self) -> list[dict[str, Any]]:
+        return [json.loads(message["Body"]) for message in self.aws.drain(self.tasks_url)]
+
+
+@pytest.fixture
+def world(aws: Aws, ledger: Ledger, clock: Clock) -> World:
+    return World(aws, ledger, clock, aws.queue().url, aws.queue().url, Events())
+
+
+JOB = {"export_job_ids": ["job"], "correlation_id": "c", "priority": "high"}
+PAGES = [[record("a"), record("b")], [record("b"), record("c")], [record("a")]]
+
+
+def test_one_task_per_file_is_sent_and_counted(world: World) -> None:
+    assert world.handler(Vendor(PAGES))(delivery(JOB)) == Done()
+    tasks = sorted(world.tasks(), key=lambda task: task["file_id"])
+    assert {task["file_id"] for task in tasks} == {"a", "b", "c"}
+    assert tasks[0] == {
+        "schema_version": 1,
+        "task_id": task_id_for("job", "a"),
+        "export_job_id": "job",
+        "file_id": "a",
+        "file_name": "a.zip",
+        "download_url": "https://api.example/d/a",
+        "correlation_id": "c",
+        "priority": "high",
+    }
+    state = world.ledger.job_state("job")
+    assert (state.tasks_total, state.listing_complete, state.outcome) == (3, True, None)
+    assert world.handler(Vendor(PAGES))(delivery(JOB)) == Done()
+    assert world.tasks() == []
+
+
+def test_a_job_without_files_completes_at_once(world: World) -> None:
+    assert world.handler(Vendor([[]]))(delivery(JOB)) == Done()
+    assert [kind for kind, _ in world.events.sent] == ["Export Job Completed"]
+
+
+def test_an_interrupted_listing_goes_on_where_it_was(world: World) -> None:
+    interrupted = delivery(JOB)
+
+    def stop_at_third(request: httpx.Request) -> None:
+        if request.url.params.get("cursor") == "2":
+            interrupted.cancellation.set("stopping")
+
+    with pytest.raises(Cancelled):
+        # The third page still arrives and is sent; a fourth would not be asked for.
+        world.handler(Vendor([*PAGES, [record("d")]], override=stop_at_third))(interrupted)
+    vendor = Vendor([*PAGES, [record("d")]])
+    assert world.handler(vendor)(delivery(JOB)) == Done()
+    assert [url.partition("?")[2] for url in vendor.requests[1:]] == ["limit=500&cursor=3"]
+    assert {task["file_id"] for task in world.tasks()} == {"a", "b", "c", "d"}
+    assert world.ledger.job_state("job").tasks_total == 4
+
+
+def test_a_crash_between_counting_and_sending_loses_no_task(world: World) -> None:
+    claim = world.ledger.claim_job("job", owner="dead", lease_s=60, correlation_id="c")
+    world.ledger.record_tasks(claim, {task_id_for("job", "a"): "a", task_id_for("job", "b"): "b"}, 0)
+    busy = world.handler(Vendor(PAGES))(delivery(JOB))
+    assert isinstance(busy, Yield)
+    assert busy.delay_s == pytest.approx(60, abs=1)
+    world.clock.advance(61)
+    assert world.handler(Vendor(PAGES))(delivery(JOB)) == Done()
+    assert {task["file_id"] for task in world.tasks()} == {"a", "b", "c"}
+    assert world.ledger.job_state("job").tasks_total == 3
+
+
+def test_an_expired_cursor_starts_over_without_counting_twice(world: World) -> None:
+    claim = world.ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
+    world.ledger.record_tasks(claim, {task_id_for("job", "a"): "a"}, 0)
+    world.ledger.advance(claim, "gone", 1)
+    world.ledger.release_job(claim)
+
+    def refuse(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(410) if request.url.params.get("cursor") == "gone" else None
+
+    assert world.handler(Vendor(PAGES, override=refuse))(delivery(JOB)) == Done()
+    assert world.ledger.job_state("job").tasks_total == 3
+
+
+class CountingLedger:
+    """Only what the lister asks of the ledger, fast enough for hundreds of pages."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+        self.advanced: list[str | None] = []
+
+    def record_tasks(self, _claim: JobClaim, files: dict[str, str], _page: int) -> Any:
+        from runtime.shared.ledger.types import Recorded
+
+        new = tuple(task_id for task_id in files if task_id not in self.known)
+        self.known.update(new)
+        return Recorded(new, ())
+
+    def advance(self, _claim: JobClaim, cursor: str | None, _pages: int) -> None:
+        self.advanced.append(cursor)
+
+
+class Nowhere:
+    def send(self, *_: Any, **__: Any) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    "following", [lambda _page: 0, lambda page: (page + 1) % 3, lambda page: min(page + 1, 2)]
+)
+def test_a_cursor_that_loops_comes_to_an_end(following: Any) -> None:
+    from runtime.orchestrator.listing import ListingFault
+
+    vendor = Vendor(PAGES, following=following)
+    lister = JobLister(Listing(vendor.api(), settings()), CountingLedger(), Nowhere())  # type: ignore[arg-type]
+    with pytest.raises(ListingFault) as fault:
+        lister.run(JobClaim("job", 1, "o", "c"), delivery(JOB), None)
+    assert fault.value.reason == "listing-loop"
+    assert len(vendor.requests) <= MAX_BARREN_PAGES + 5
+
+
+def test_malformed_records_hold_back_only_the_end(world: World) -> None:
+    pages = [[record("a"), {"file_id": "x/y", "name": "n", "download_url": "u"}], [record("b")]]
+    outcome = world.handler(Vendor(pages))(delivery(JOB))
+    assert isinstance(outcome, Retry)
+    assert outcome.reason == "malformed-file-records"
+    assert "record 2 of the page: file_id" in outcome.error
+    assert {task["file_id"] for task in world.tasks()} == {"a", "b"}
+    state = world.ledger.job_state("job")
+    assert (state.tasks_total, state.listing_complete) == (2, False)
+    pages[0].pop()
+    assert world.handler(Vendor(pages))(delivery(JOB)) == Done()
+    assert world.ledger.job_state("job").tasks_total == 2
+
+
+def test_several_jobs_are_fanned_out_each_on_its_own(world: World) -> None:
+    body = {"export_job_ids": ["j1", "j2", "j1", "j3"], "priority": "low"}
+    assert world.handler(Vendor([[]]))(delivery(body, age_s=60)) == Done()
+    messages = world.aws.drain(world.jobs_url)
+    bodies = sorted(
+        (json.loads(message["Body"]) for message in messages), key=lambda found: found["export_job_ids"]
+    )
+    assert bodies == [
+        {"export_job_ids": [job], "correlation_id": "m", "priority": "low"} for job in ("j1", "j2", "j3")
+    ]
+    assert {m["MessageAttributes"]["first_seen"]["StringValue"] for m in messages} == {
+        "2026-02-28T23:59:00+00:00"
+    }
+    assert {m["Attributes"]["MessageGroupId"] for m in messages} == {"j1", "j2", "j3"}
+
+
+@pytest.mark.parametrize("body", ["", "[]", '{"export_job_ids": []}', '{"export_job_ids": ["a/b"]}'])
+def test_what_is_not_the_contract_is_parked(world: World, body: str) -> None:
+    outcome = world.handler(Vendor([[]]))(delivery(body))
+    assert isinstance(outcome, Park)
+    assert outcome.reason == "malformed-message"
+    world.handler(Vendor([[]])).on_parked(delivery(body), "malformed-message", "x")
+    assert world.events.sent == []
+
+
+@pytest.mark.parametrize(("status", "reason"), [("failed", "export-failed"), ("expired", "export-expired")])
+def test_an_export_that_failed_is_parked(world: World, status: str, reason: str) -> None:
+    outcome = world.handler(Vendor([[]], status=status))(delivery(JOB))
+    assert isinstance(outcome, Park)
+    assert outcome.reason == reason
+
+
+def test_parking_a_job_is_recorded_and_announced_once(world: World) -> None:
+    handler = world.handler(Vendor([[]]))
+    for _ in range(2):
+        handler.on_parked(delivery(JOB), "unknown-job", "GET https://x/?sig=secret answers 404")
+    ((kind, detail),) = world.events.sent
+    assert kind == "Export Job Failed"
+    assert (detail["reason"], detail["status"], detail["correlation_id"]) == ("unknown-job", "failed", "c")
+    assert "secret" not in detail["error"]
+    assert world.handler(Vendor([[record("a")]]))(delivery(JOB)) == Done()
+    assert world.ledger.job_state("job").status == "processing"
+
+
+def test_a_job_that_is_not_ready_is_looked_at_ever_less_often_and_parked_at_last(world: World) -> None:
+    pauses: list[float] = []
+    progress: dict[str, Any] = {}
+    for _ in range(7):
+        outcome = world.handler(Vendor([[]], status="running"))(delivery(JOB, progress=progress))
+        assert isinstance(outcome, Yield)
+        pauses.append(outcome.delay_s)
+        progress = dict(outcome.progress)
+    assert pauses == [30, 60, 120, 240, 480, 900, 900]
+    late = world.handler(Vendor([[]], status="pending"))(delivery(JOB, age_s=86_401))
+    assert isinstance(late, Park)
+    assert late.reason == "export-not-ready"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (httpx.Response(404), Park("unknown-job", "GET /v1/exports/job answers 404")),
+        (httpx.Response(401), Retry("unauthorised", "GET /v1/exports/job answers 401")),
+        (httpx.Response(500), Retry("unavailable", "GET /v1/exports/job answers 500")),
+        (
+            httpx.Response(503, headers={"Retry-After": "40"}),
+            Retry("unavailable", "GET /v1/exports/job answers 503", 40),
+        ),
+        (
+            httpx.Response(200, html="<html>"),
+            Retry(
+                "invalid-answer",
+                "GET /v1/exports/job answers 200 with text/html; charset=utf-8 that is not JSON",
+            ),
+        ),
+        (httpx.Response(429, headers={"Retry-After": "100"}), Yield("rate-limited", {}, 130)),
+    ],
+)
+def test_what_the_apis_answers_become(world: World, answer: httpx.Response, outcome: Outcome) -> None:
+    assert world.handler(Vendor([[]], override=lambda _request: answer))(delivery(JOB)) == outcome
+
+
+def test_an_open_circuit_spends_nobodys_receives_until_the_longest_wait(world: World) -> None:
+    vendor = Vendor([[]], override=lambda _request: httpx.Response(500))
+    api = vendor.api(failures=1)
+    handler = world.handler(vendor)
+    handler._api = api
+    first = handler(delivery(JOB))
+    assert isinstance(first, Retry)
+    second = handler(delivery(JOB, progress={"waits": 2}))
+    assert isinstance(second, Yield)
+    assert (second.reason, second.progress) == ("circuit-open", {"waits": 2})
+    late = handler(delivery(JOB, age_s=90_000))
+    assert isinstance(late, Retry)
+
+
+def test_a_lost_lease_on_the_listing_is_not_an_outcome_but_the_end(world: World) -> None:
+    from runtime.shared.consumer import LeaseLost
+
+    def steal(request: httpx.Request) -> None:
+        if request.url.path.endswith("/files"):
+            world.clock.advance(10_000)
+            world.ledger.claim_job("job", owner="thief", lease_s=60, correlation_id="c")
+
+    with pytest.raises(LeaseLost):
+        world.handler(Vendor(PAGES, override=steal))(delivery(JOB))
+    assert world.tasks() == []
