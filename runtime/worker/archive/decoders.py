@@ -82,12 +82,19 @@ class ZipLzma:
 
     liblzma reads raw LZMA only up to the end of its input, and would go on into garbage. Its `.lzma` format
     has the same properties and the size in front, so that header is made here: the end is then known exactly.
+
+    The last bytes are fed in one piece: liblzma takes an end marker behind a known size for damage when it
+    comes in two.
     """
+
+    _HEAD = 9
+    _LAST = 32
 
     def __init__(self, entry: Entry) -> None:
         # 4.4.4 bit 1, for LZMA: the data ends with a marker.
         self._size = -1 if entry.flags & 2 else entry.size
-        self._head = b""
+        self._left = entry.compressed_size
+        self._held = b""
         self._inner: lzma.LZMADecompressor | None = None
 
     @property
@@ -103,17 +110,20 @@ class ZipLzma:
         return self._inner.unused_data if self._inner else b""
 
     def decompress(self, data: Buffer, /, max_length: int = -1) -> bytes:
+        self._left -= len(data)
+        data = self._held + bytes(data)
         if self._inner is None:
-            taken = 9 - len(self._head)
-            self._head += bytes(data[:taken])
-            if len(self._head) < 9:
+            if len(data) < self._HEAD:
+                self._held = data
                 return b""
-            data = data[taken:]
-            self._inner = self._open()
-        return self._inner.decompress(data, max_length)
+            self._inner = self._open(data)
+            data = data[self._HEAD :]
+        ready = max(0, len(data) - self._LAST) if self._left else len(data)
+        self._held = data[ready:]
+        return self._inner.decompress(data[:ready], max_length)
 
-    def _open(self) -> lzma.LZMADecompressor:
-        length, properties, window = struct.unpack("<2xHBL", self._head)
+    def _open(self, head: bytes) -> lzma.LZMADecompressor:
+        length, properties, window = struct.unpack_from("<2xHBL", head)
         if length != 5:
             raise ValueError(f"{length} bytes of LZMA properties instead of 5")
         _check_window(window)

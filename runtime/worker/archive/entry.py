@@ -43,5 +43,9 @@ def decode_name(raw_name: bytes, flags: int, extra: bytes) -> str:
     else:
         # The search for the id's bytes spares nearly every entry the parsing of its extra fields.
         better = unicode_path(extra, raw_name) if b"\x75\x70" in extra else None
-        name = raw_name.decode("cp437") if better is None else better.decode("utf-8", "replace")
+        if better is not None:
+            name = better.decode("utf-8", "replace")
+        else:
+            # The same for ASCII, at a fraction of the code page's cost.
+            name = raw_name.decode("ascii" if raw_name.isascii() else "cp437")
     return name.replace("\\", "/")

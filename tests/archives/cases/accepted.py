@@ -42,6 +42,13 @@ METHODS = [
         archive(File("a.txt", TEXT, 14, lzma_without_end(TEXT))),
         reads(),
     ),
+    Case(
+        "lzma-end-marker-not-announced",
+        "4.4.4",
+        "LZMA with an end marker that no flag announces.",
+        archive(File("a.txt", TEXT, 14, LZMA)),
+        reads(),
+    ),
     Case("zstandard", "4.4.5", "Zstandard is read.", archive(File("a.txt", TEXT, 93, ZSTANDARD)), reads()),
 ]
 
