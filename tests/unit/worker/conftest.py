@@ -3,10 +3,9 @@
 import hashlib
 import io
 import logging
-import os
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,37 +33,36 @@ def moto_url() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-def aws(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The environment that points every client at moto."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": moto_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
-        monkeypatch.delenv(name, raising=False)
-    return moto_url
+@pytest.fixture(scope="session")
+def session(moto_url: str) -> Iterator[boto3.Session]:
+    """The environment that points every client at moto; one session, because loading its models is slow."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": moto_url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_FULL_URI"):
+            monkeypatch.delenv(name, raising=False)
+        yield boto3.Session()
 
 
 class World:
     """Everything around a worker: bucket, table, archive server, settings."""
 
-    def __init__(self, archives: ArchiveServer, scratch: Path) -> None:
+    def __init__(self, archives: ArchiveServer, scratch: Path, session: boto3.Session) -> None:
         self.archives = archives
         self.behaviour = archives.behaviour
         self.bucket = f"bucket-{uuid.uuid4().hex[:12]}"
         self.table = f"metadata-{uuid.uuid4().hex[:12]}"
         self.job = "job-1"
-        self.s3 = boto3.client("s3")
-        self.s3.create_bucket(
-            Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": os.environ["AWS_REGION"]}
-        )
-        self.dynamodb = boto3.client("dynamodb")
+        self.s3 = session.client("s3")
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.dynamodb = session.client("dynamodb")
         self.dynamodb.create_table(
             TableName=self.table,
             BillingMode="PAY_PER_REQUEST",
@@ -78,7 +76,7 @@ class World:
             ],
         )
         self.scratch = scratch
-        self.clients = Clients.create(self.bucket)
+        self.clients = Clients.create(self.bucket, session)
         self._processors: list[ArchiveProcessor] = []
 
     def settings(self, **changes: Any) -> WorkerSettings:
@@ -152,9 +150,9 @@ class World:
 
 
 @pytest.fixture
-def world(aws: str, tmp_path: Path) -> Iterator[World]:
+def world(session: boto3.Session, tmp_path: Path) -> Iterator[World]:
     with ArchiveServer(Behaviour()) as archives:
-        world = World(archives, tmp_path / "scratch")
+        world = World(archives, tmp_path / "scratch", session)
         yield world
         world.close()
 
@@ -162,11 +160,6 @@ def world(aws: str, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def cancellation() -> Cancellation:
     return Cancellation()
-
-
-@pytest.fixture
-def make_zip() -> Callable[..., bytes]:
-    return zip_of
 
 
 def zip_of(files: dict[str, bytes], *, stored: bool = False) -> bytes:

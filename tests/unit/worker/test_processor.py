@@ -15,9 +15,9 @@ def lines(world: World) -> dict[str, dict[str, object]]:
 
 def random_files(seed: int) -> dict[str, bytes]:
     numbers = random.Random(seed)
-    files = {f"small/{i:03}.json": numbers.randbytes(numbers.randrange(0, 20_000)) * 2 for i in range(150)}
+    files = {f"small/{i:03}.json": numbers.randbytes(numbers.randrange(0, 20_000)) * 2 for i in range(60)}
     files["empty.txt"] = b""
-    files["medium.bin"] = numbers.randbytes(3_000_000)
+    files["medium.bin"] = numbers.randbytes(1_500_000)
     files["large.bin"] = numbers.randbytes(4_000_000) * 5
     return files
 
