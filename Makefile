@@ -49,7 +49,7 @@ docs: synth ## docs/resources.md, from the synthesized templates
 .PHONY: gate
 gate: setup ## compare every stack with BASE=<git ref>; blocks what loses data or opens a door (docs/gate.md)
 	@test -n "$(BASE)" || { echo "usage: make gate BASE=<git ref>, for example BASE=origin/main" >&2; exit 2; }
-	$(BIN)/python -m ops.gate --base $(BASE) $(if $(MARKDOWN),--markdown $(MARKDOWN))
+	$(BIN)/python -m ops.gate --base "$(BASE)" $(if $(MARKDOWN),--markdown "$(MARKDOWN)")
 
 .PHONY: golden
 golden: setup ## write the golden templates under tests/golden

@@ -67,7 +67,8 @@ def as_text(report: Report) -> str:
     lines += ["", f"Acknowledged policy findings: {len(report.acknowledgements)}"]
     for entry in report.acknowledgements:
         mark = " (new)" if entry in report.new_acknowledgements else ""
-        lines.append(f"  {entry.rule} at {entry.at} [{', '.join(entry.environments)}]{mark}: {entry.reason}")
+        lines.append(f"  {entry.rule}{mark} [{', '.join(entry.environments)}]: {entry.reason}")
+        lines.append(f"      at {', '.join(entry.at)}")
     return "\n".join(lines) + "\n"
 
 
@@ -137,7 +138,8 @@ def _acknowledgement_table(report: Report) -> list[str]:
     for entry in report.acknowledgements:
         mark = " **new**" if entry in report.new_acknowledgements else ""
         reason = entry.reason.replace("|", "\\|").replace("\n", " ")
-        rows.append(f"| `{entry.rule}`{mark} | `{entry.at}` | {', '.join(entry.environments)} | {reason} |")
+        at, where = ", ".join(f"`{path}`" for path in entry.at), ", ".join(entry.environments)
+        rows.append(f"| `{entry.rule}`{mark} | {at} | {where} | {reason} |")
     return rows
 
 

@@ -13,18 +13,36 @@ APP = "app.py"
 # The CLI of this checkout, also for a base that has none installed.
 CDK = Path(__file__).resolve().parents[2] / "node_modules" / ".bin" / "cdk"
 _LAST_LINES = 25
+_SHORT = 10
 
 
 def check_out(repository: Path, ref: str, target: Path) -> str:
     """Write the files of a git reference to `target`; the short commit id. Raises GateError."""
-    commit = _git(repository, "rev-parse", "--verify", "--quiet", "--short", f"{ref}^{{commit}}", about=ref)
+    asked = subprocess.run(
+        [
+            "git",
+            "-C",
+            str(repository),
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            f"{ref}^{{commit}}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        raise GateError(f"git does not know {ref!r} here: fetch it, or name another BASE")
+    commit = asked.stdout.strip()
     # An archive rather than a worktree: there is nothing to clean up in .git when this is interrupted.
     archive = subprocess.run(
-        ["git", "-C", str(repository), "archive", "--format=tar", ref], capture_output=True, check=True
+        ["git", "-C", str(repository), "archive", "--format=tar", commit], capture_output=True, check=True
     )
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
         tar.extractall(target, filter="data")
-    return commit
+    return commit[:_SHORT]
 
 
 def has_app(source: Path) -> bool:
@@ -52,12 +70,3 @@ def _offline() -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
-
-
-def _git(repository: Path, *arguments: str, about: str) -> str:
-    outcome = subprocess.run(
-        ["git", "-C", str(repository), *arguments], capture_output=True, text=True, check=False
-    )
-    if outcome.returncode:
-        raise GateError(f"git does not know {about!r} here: fetch it, or name another BASE")
-    return outcome.stdout.strip()
