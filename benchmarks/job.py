@@ -1,8 +1,8 @@
-"""What every program of the benchmark is given, and the line it starts from.
+"""What every program of the benchmark is given, and the lines between which it is measured.
 
 A program is started with one argument, the job's JSON file. It gets ready (imports, clients), says so on
-standard output, waits for a line on standard input, does the job and exits 0. What comes before the line
-is not measured: a service starts once and works for days.
+standard output, waits for a line on standard input, does the job, says "done" and exits 0. What comes before
+and after is not measured: a service starts once and works for days.
 """
 
 import json
@@ -44,3 +44,7 @@ class Job:
 def wait_for_start() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
+
+
+def say_done() -> None:
+    print("done", flush=True)

@@ -1,4 +1,4 @@
-"""One run of one program: started fresh, timed from the start line to its end, and checked by the sink.
+"""One run of one program: started fresh, timed from the start line to its last line, and checked by the sink.
 
 A run counts only when every wanted object arrived with the right size and CRC-32 and nothing else did. A run
 with a time box is stopped when the box is used up: its rates count from the first object on, so what the
@@ -102,8 +102,6 @@ class Bench:
             [*command, str(job)], log, time_box_s, size * slow_lanes // 2 if slow_lanes else None
         )
         harness_cpu_s = self._harness_cpu_s() - harness_cpu_s
-        if outcome.status != 0:
-            raise RuntimeError(f"status {outcome.status} from {command}:\n{log.read_text()[-2000:]}")
         self._check(stopped=outcome.stopped)
         start, end = outcome.start, outcome.end
         lanes = [watch.lanes_at_half_way.get(str(n), 0) / size for n in range(slow_lanes)]
@@ -135,13 +133,15 @@ class Bench:
         with process.stdin, process.stdout:
             try:
                 if process.stdout.readline() != "ready\n":
-                    raise RuntimeError(f"{command} did not get ready:\n{log.read_text()[-2000:]}")
+                    raise RuntimeError("it did not get ready")
                 watch = Watch(
                     process, self.sink, self.server, time_box_s=time_box_s, half_way_bytes=half_way_bytes
                 )
                 process.stdin.write("\n")
                 process.stdin.flush()
                 return watch, watch.until_end()
+            except RuntimeError as error:
+                raise RuntimeError(f"{command}: {error}:\n{log.read_text()[-2000:]}") from error
             finally:
                 if process.returncode is None:
                     process.kill()

@@ -8,7 +8,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.job import Export, Job, wait_for_start
+from benchmarks.job import Export, Job, say_done, wait_for_start
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.contracts import DownloadTask, task_id_for
 from runtime.shared.settings import load
@@ -48,9 +48,10 @@ def main() -> None:
     wait_for_start()
     with ThreadPoolExecutor(slots) as pool:
         rejected = sum(pool.map(process, job.exports))
-    processor.close()
     if rejected:
         sys.exit(f"{rejected} entries were rejected")
+    say_done()
+    processor.close()
 
 
 def task_of(export: Export) -> DownloadTask:

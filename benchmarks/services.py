@@ -2,16 +2,15 @@
 
 import http.client
 import json
-import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-_TICKS = os.sysconf("SC_CLK_TCK")
+_CPUCLOCK_SCHED = 2
 
 
 @dataclass(frozen=True)
@@ -54,5 +53,5 @@ def service(module: str, *arguments: str) -> Iterator[Service]:
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of a running process, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    # The id of another process's CPU clock, as clock_getcpuclockid(3) makes it; /proc counts in 10 ms.
+    return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)

@@ -1,6 +1,5 @@
-"""Watching one running program from the start line to its end: time, CPU, peak memory, and how it got on."""
+"""Watching one program from the start line to its last line: time, CPU, peak memory, and how it got on."""
 
-import os
 import select
 import subprocess
 import time
@@ -28,11 +27,10 @@ class Outcome(NamedTuple):
     start: Mark
     end: Mark
     stopped: bool
-    status: int
 
 
 class Watch:
-    """Created at the start line; `until_end` returns when the program ended or its time box is used up."""
+    """Created at the start line; `until_end` returns when it is done or its time box is used up."""
 
     def __init__(
         self,
@@ -54,28 +52,37 @@ class Watch:
         self.lanes_at_half_way: dict[str, int] = {}
 
     def until_end(self) -> Outcome:
-        started, ending = self._start.at, os.pidfd_open(self._process.pid)
-        try:
-            while not select.select([ending], [], [], _POLL_S)[0]:
-                self._look()
-                elapsed = time.monotonic() - started
-                if self._time_box_s is not None and elapsed > self._time_box_s:
-                    return self._stop()
-                if elapsed > _GIVE_UP_S:
-                    raise RuntimeError(f"the program had not ended after {_GIVE_UP_S} s")
-        finally:
-            os.close(ending)
-        ended = time.monotonic()
-        _, status, usage = os.wait4(self._process.pid, 0)
-        self._process.returncode = os.waitstatus_to_exitcode(status)
-        end = Mark(ended, usage.ru_utime + usage.ru_stime, self._report()["bytes"])
-        return Outcome(self._start, end, stopped=False, status=self._process.returncode)
+        """What was measured, up to the program's last line. Raises RuntimeError when it fails."""
+        said = self._process.stdout
+        assert said is not None
+        while not select.select([said], [], [], _POLL_S)[0]:
+            self._look()
+            elapsed = time.monotonic() - self._start.at
+            if self._time_box_s is not None and elapsed > self._time_box_s:
+                return self._stop()
+            if elapsed > _GIVE_UP_S:
+                raise RuntimeError(f"it was not done after {_GIVE_UP_S} s")
+        end = Mark(time.monotonic(), self._cpu_seconds(), 0)
+        self._look_at_memory()
+        if said.readline() != "done\n" or self._process.wait() != 0:
+            raise RuntimeError(f"it failed with status {self._process.wait()}")
+        return Outcome(self._start, end._replace(output_bytes=self._report()["bytes"]), stopped=False)
 
-    def _look(self) -> None:
-        # The kernel's high-water mark, so that looking now and then misses nothing but the last moment.
+    def _cpu_seconds(self) -> float:
+        # Gone already when the program failed instead of saying that it is done.
+        try:
+            return cpu_seconds(self._process.pid)
+        except OSError:
+            return 0.0
+
+    def _look_at_memory(self) -> None:
+        # The kernel's own high-water mark, so that looking now and then misses nothing.
         for line in Path(f"/proc/{self._process.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 self.peak_rss_mb = int(line.split()[1]) * 1024 / 1e6
+
+    def _look(self) -> None:
+        self._look_at_memory()
         if self._time_box_s is not None and self._first_object is None:
             mark = self._mark()
             self._first_object = mark if mark.output_bytes else None
@@ -91,7 +98,7 @@ class Watch:
         self._process.wait()
         if self._first_object is None:
             raise RuntimeError(f"not one right object within {self._time_box_s} s")
-        return Outcome(self._first_object, end, stopped=True, status=0)
+        return Outcome(self._first_object, end, stopped=True)
 
     def _mark(self) -> Mark:
         output = self._report()["bytes"]

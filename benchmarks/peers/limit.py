@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from isal import isal_zlib
 
 from benchmarks.archives import Entry, load
-from benchmarks.job import Job, wait_for_start
+from benchmarks.job import Job, say_done, wait_for_start
 
 THREADS = 2
 CHUNK = 128 << 10
@@ -42,6 +42,7 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    say_done()
 
 
 def transfer(job: Job, entries: list[Entry]) -> None:

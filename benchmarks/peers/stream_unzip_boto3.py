@@ -9,7 +9,7 @@ import tempfile
 import httpx
 from stream_unzip import stream_unzip
 
-from benchmarks.job import Job, wait_for_start
+from benchmarks.job import Job, say_done, wait_for_start
 from benchmarks.peers.clients import metadata_of, metadata_table, s3_client
 
 CHUNK = 1 << 20
@@ -41,6 +41,7 @@ def main() -> None:
                 verified.seek(0)
                 key = f"exports/{export.export_job_id}/{name.decode()}"
                 s3.upload_fileobj(verified, job.bucket, key)
+    say_done()
 
 
 if __name__ == "__main__":

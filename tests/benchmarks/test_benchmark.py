@@ -67,7 +67,7 @@ CHEAT = """
 import sys, http.client
 from pathlib import Path
 from benchmarks.archives import load
-from benchmarks.job import Job, wait_for_start
+from benchmarks.job import Job, say_done, wait_for_start
 job = Job.read()
 def put(path, body):
     connection = http.client.HTTPConnection(job.endpoint.removeprefix("http://"))
@@ -77,6 +77,7 @@ wait_for_start()
 for entry in load(Path(job.archive)):
     if entry.wanted:
         {deed}
+say_done()
 """
 
 

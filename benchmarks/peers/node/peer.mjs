@@ -53,4 +53,5 @@ for await (const entry of response.pipe(unzipper.Parse({ forceStream: true }))) 
     await s3.send(new DeleteObjectCommand(target));
   }
 }
+console.log("done");
 process.exit(0);
