@@ -65,7 +65,10 @@ def take(
 
 
 def renew(table: LedgerTable, job: str, key: str, generation: int, lease_s: float) -> None:
-    """Extend a lease that is still held. Raises LeaseLost."""
+    """Extend the lease. Raises LeaseLost when somebody else has claimed the item since.
+
+    A lease that its own holder has ended stays ended: a renewal on another thread may be late.
+    """
     try:
         table.update(
             Change(
@@ -76,7 +79,8 @@ def renew(table: LedgerTable, job: str, key: str, generation: int, lease_s: floa
             )
         )
     except Refused as refusal:
-        raise LeaseLost(f"{key} of job {job} is no longer held under generation {generation}") from refusal
+        if refusal.items[0].get("generation") != generation:
+            raise LeaseLost(f"{key} of job {job} was taken over from generation {generation}") from refusal
 
 
 def release(table: LedgerTable, job: str, key: str, generation: int, status: str) -> None:

@@ -49,7 +49,7 @@ class Ledger(TaskLedger):
         except leases.NotOurs as refusal:
             self._require_current(unit)
             raise AlreadyFinished(str(refusal.item.get("status"))) from refusal
-        return Claim(unit, int(item["generation"]), owner)
+        return Claim(unit, int(item["generation"]), owner, checkpoint=str(item.get("checkpoint", "")))
 
     def split(self, claim: Claim, ranges: Sequence[tuple[int, int]]) -> Split:
         """Record the parts; a task that has been split before keeps the split it has. Raises LeaseLost.
