@@ -100,10 +100,12 @@ class Consumer:
         self._on_busy = on_busy
         self._unit_of_work = unit_of_work
         self._clock = clock
+        # SQS counts in whole seconds; what we believe must never be longer than what it grants.
+        self._visibility_s = int(options.visibility_s)
         self._pool = SlotPool(options.slots, {source.url: source.weight for source in queues})
         self._heartbeat = Heartbeat(
             sqs,
-            visibility_s=options.visibility_s,
+            visibility_s=self._visibility_s,
             interval_s=options.heartbeat_interval_s,
             handover_after_s=options.handover_after_s,
             clock=clock,
@@ -225,7 +227,7 @@ class Consumer:
             QueueUrl=source.url,
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=int(self._options.poll_wait_s),
-            VisibilityTimeout=int(self._options.visibility_s),
+            VisibilityTimeout=self._visibility_s,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
@@ -245,7 +247,7 @@ class Consumer:
             source,
             message,
             received_at=received_at,
-            visibility_s=self._options.visibility_s,
+            visibility_s=self._visibility_s,
             clock=self._clock,
         )
         envelope = read_envelope(message, datetime.now(UTC))

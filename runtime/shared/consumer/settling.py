@@ -57,24 +57,22 @@ class Settler:
         """Once per message; a second caller finds it taken and does nothing."""
         if not held.begin_settling():
             return
-        self._heartbeat.untrack(held)
         delivery = held.delivery
-        # A finished effect may always be acknowledged: deleting with an old receipt is harmless.
-        if delivery.cancellation.lost and not isinstance(outcome, Done):
-            _log.warning(
-                "Abandoned (%s): the message belongs to somebody else now", delivery.cancellation.cause
-            )
-            return
         if isinstance(outcome, Retry) and delivery.receive_count >= self._max_receive_count:
             outcome = Park(RETRIES_EXHAUSTED, f"{outcome.reason}: {outcome.error}")
         try:
+            # A finished effect may always be acknowledged: deleting with an old receipt is harmless.
+            if not isinstance(outcome, Done):
+                _require_kept(held)
             self._apply(held, outcome)
         except LeaseLost as error:
-            _log.warning("Abandoned (%s)", error)
+            _log.warning("Abandoned: %s", error)
         except (ClientError, BotoCoreError) as error:
             _log.error("Settling as %s failed, the message will come back: %s", type(outcome).__name__, error)
         else:
             self._on_settled(outcome)
+        finally:
+            self._heartbeat.untrack(held)
 
     def _apply(self, held: Held, outcome: Outcome) -> None:
         delivery = held.delivery
@@ -107,15 +105,26 @@ class Settler:
             _log.exception("The service could not record the parking; the message will come back")
             self._delay(held, self._retry_base_s)
             return
+        # The hook may have taken longer than the visibility lasts.
+        _require_kept(held)
         copies.send_to_dlq(self._sqs, held, reason=reason, error=error, service=self._service)
         self._delete(held)
 
     def _delete(self, held: Held) -> None:
+        self._heartbeat.untrack(held)
         self._deletes.add(held.queue.url, held.receipt, held.delivery.message_id)
 
     def _delay(self, held: Held, delay_s: float) -> None:
+        self._heartbeat.untrack(held)
         self._sqs.change_message_visibility(
             QueueUrl=held.queue.url,
             ReceiptHandle=held.receipt,
             VisibilityTimeout=visibility_for(delay_s, held.held_s()),
         )
+
+
+def _require_kept(held: Held) -> None:
+    """Raises LeaseLost when the message belongs to somebody else now."""
+    cancellation = held.delivery.cancellation
+    if cancellation.lost:
+        raise LeaseLost(f"{cancellation.cause}; whoever holds the message now settles it")

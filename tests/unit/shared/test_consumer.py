@@ -164,6 +164,26 @@ def test_parking_keeps_the_body_and_says_why(aws: Aws, run: Running, queue: Sour
     assert letter["Attributes"]["MessageGroupId"] == "g"
 
 
+def test_a_slow_parking_hook_keeps_its_message(aws: Aws, run: Running, queue: SourceQueue) -> None:
+    send(aws, queue, "body")
+    parked = threading.Event()
+
+    def hook(delivery: Delivery, _reason: str, _error: str) -> None:
+        # Longer than the visibility lasts without a heartbeat.
+        delivery.cancellation.wait(2.5)
+        parked.set()
+
+    run(
+        lambda _delivery: Park("bad", "x"),
+        queue,
+        options=replace(OPTIONS, visibility_s=2, heartbeat_interval_s=0.5),
+        on_parked=hook,
+    )
+    assert parked.wait(15)
+    until(lambda: aws.depth(queue.url) == 0)
+    assert len(aws.drain(queue.dlq_url)) == 1
+
+
 def test_a_parking_hook_that_fails_keeps_the_message(aws: Aws, run: Running, queue: SourceQueue) -> None:
     send(aws, queue, "body")
     calls: list[str] = []

@@ -58,6 +58,7 @@ def test_a_claim_keeps_others_out_until_its_lease_ends(ledger: Ledger, clock: Cl
 def test_a_released_claim_does_not_keep_the_next_waiting(ledger: Ledger) -> None:
     claim = ledger.claim(UNIT, owner="a", lease_s=60)
     ledger.release(claim)
+    ledger.renew(claim, 60)  # a late heartbeat neither revives the lease nor calls it lost
     assert ledger.claim(UNIT, owner="b", lease_s=60).generation == 2
     with pytest.raises(LeaseLost):
         ledger.renew(claim, 60)
