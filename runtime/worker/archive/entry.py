@@ -33,7 +33,9 @@ class Entry(NamedTuple):
 def decode_name(raw_name: bytes, flags: int, extra: bytes) -> str:
     """The name as it is looked up in the metadata table and used in the S3 key.
 
-    UTF-8 where bit 11 says so or Info-ZIP's extra field gives it, else code page 437 (APPNOTE appendix D).
+    UTF-8 where bit 11 says so or Info-ZIP's extra field gives it. Without either APPNOTE (appendix D) says
+    code page 437, but Info-ZIP, macOS and others leave the bit out of UTF-8 names, and text of that code page
+    is hardly ever valid UTF-8 by accident: so UTF-8 when it is valid.
     "\\" becomes "/": 4.4.17.1 allows only "/", and the writers that break the rule (Windows) mean it as one.
     Unicode form is kept: S3 and DynamoDB compare bytes, so the vendor's form is the one to look up.
     What is not valid UTF-8 gets U+FFFD, and is refused when judged.
@@ -46,6 +48,8 @@ def decode_name(raw_name: bytes, flags: int, extra: bytes) -> str:
         if better is not None:
             name = better.decode("utf-8", "replace")
         else:
-            # The same for ASCII, at a fraction of the code page's cost.
-            name = raw_name.decode("ascii" if raw_name.isascii() else "cp437")
+            try:
+                name = raw_name.decode()
+            except UnicodeDecodeError:
+                name = raw_name.decode("cp437")
     return name.replace("\\", "/")

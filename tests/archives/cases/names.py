@@ -26,7 +26,14 @@ def accepted(
 
 DECODED = [
     accepted("name-utf8", "Bit 11: the name is UTF-8.", "données/été.txt", "données/été.txt", "D.2"),
-    accepted("name-cp437", "Without bit 11 the name is in code page 437.", b"caf\x82.txt", NFC, "D.1"),
+    accepted("name-cp437", "Without bit 11 the name is in code page 437 ...", b"caf\x82.txt", NFC, "D.1"),
+    accepted(
+        "name-utf8-unflagged",
+        "... unless it is valid UTF-8: Info-ZIP, macOS and others leave the bit out.",
+        NFC.encode(),
+        NFC,
+        "D.1",
+    ),
     accepted(
         "name-unicode-extra",
         "Info-ZIP's Unicode path extra field replaces a name that is not UTF-8.",
