@@ -45,6 +45,8 @@ STATEFUL_TYPES = frozenset(
         "AWS::Timestream::Table",
     }
 )
+# Properties whose change overwrites what operators or rotation have put there since.
+_OVERWRITING = {"AWS::SecretsManager::Secret": ("GenerateSecretString", "SecretString")}
 # From weakest to strongest; an absent policy is Delete.
 _KEEPS = {None: 0, "Delete": 0, "Snapshot": 1, "RetainExceptOnCreate": 2, "Retain": 3}
 
@@ -90,6 +92,13 @@ def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list
                 *change.properties,
             )
         )
+    findings += [
+        finding(
+            Kind.STATEFUL_REPLACED, f"{name} changes: its present value is overwritten", *change.properties
+        )
+        for name in _OVERWRITING.get(was.type, ())
+        if name in now.properties and was.properties.get(name) != now.properties[name]
+    ]
     if was.condition != now.condition:
         findings.append(
             finding(

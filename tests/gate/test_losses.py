@@ -99,6 +99,17 @@ def test_a_create_only_property_replaces_a_stateful_resource(gate, before, after
     assert f"because of {because}" in answer.text
 
 
+def test_a_secret_whose_generated_value_changes_loses_the_one_it_has(gate):
+    secret = resource("AWS::SecretsManager::Secret", GenerateSecretString={})
+    answer = gate.change(
+        {"Secret": secret}, {"Secret": altered(secret, GenerateSecretString={"PasswordLength": 40})}
+    )
+    assert answer.code == 1
+    assert answer.kinds == {("stateful-replaced", "Secret")}
+    assert "its present value is overwritten" in answer.text
+    assert gate.change({"Secret": secret}, {"Secret": altered(secret, GenerateSecretString=None)}).code == 0
+
+
 def test_a_replacement_is_followed_along_references(gate):
     vpc = resource("AWS::EC2::VPC", CidrBlock="10.0.0.0/16")
     group = resource(
