@@ -35,7 +35,7 @@ class S3Gate:
             return refusal
         name = request.operation.name
         forwarded = request
-        is_object = not request.operation.path.endswith((".json", ".jsonl"))
+        is_object = "/manifests/" not in request.operation.path
         if name == "PutObject" and is_object and self._broken is Sabotage.WRONG_BYTES:
             forwarded = sabotage.with_wrong_byte(request)
         response = self._upstream.send(forwarded)

@@ -19,7 +19,7 @@ class Sabotage(StrEnum):
 
 
 def without_condition(request: Request) -> Request:
-    """The same write with a condition that is always true and still uses every placeholder."""
+    """The same write with a condition that is always true (OR binds last) and uses every placeholder."""
     document = request.json()
     writes = [document]
     for item in document.get("TransactItems", []):
@@ -27,7 +27,7 @@ def without_condition(request: Request) -> Request:
     for write in writes:
         condition = write.get("ConditionExpression")
         if condition:
-            write["ConditionExpression"] = f"attribute_not_exists(#never_there) OR ({condition})"
+            write["ConditionExpression"] = f"attribute_not_exists(#never_there) OR {condition}"
             write.setdefault("ExpressionAttributeNames", {})["#never_there"] = "never-there"
     return request.with_json(document)
 

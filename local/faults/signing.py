@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 from local.faults.exchange import Request
 
 Keys = Mapping[str, Credentials]
-_OURS = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
+_OURS = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256")
 
 
 def sign_again(request: Request, keys: Keys) -> None:
