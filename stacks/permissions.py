@@ -33,17 +33,13 @@ def send(service: QueueService, queue: sqs.IQueue) -> None:
 
 
 def ledger(service: QueueService, table: dynamodb.ITable) -> None:
-    """Claim, renew and finish units of work: conditional writes, transactions, and the query by job."""
-    service.allow(
-        [
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
-            "dynamodb:ConditionCheckItem",
-            "dynamodb:Query",
-        ],
-        [table.table_arn],
-    )
+    """Claim, renew and finish units of work: reads and conditional updates, alone or in a transaction."""
+    service.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [table.table_arn])
+
+
+def ledger_of_parts(service: QueueService, table: dynamodb.ITable) -> None:
+    """Split a task: look at all its parts, and write one on condition of the others."""
+    service.allow(["dynamodb:Query", "dynamodb:ConditionCheckItem"], [table.table_arn])
 
 
 def read_metadata(service: QueueService, table: dynamodb.ITable) -> None:

@@ -10,6 +10,7 @@ from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
 from stacks.permissions import (
     ledger,
+    ledger_of_parts,
     publish_events,
     read_api_secret,
     read_metadata,
@@ -75,5 +76,6 @@ class WorkerStack(cdk.Stack):
         read_metadata(self.service, storage.metadata)
         write_objects(self.service, storage)
         ledger(self.service, storage.ledger)
+        ledger_of_parts(self.service, storage.ledger)
         read_api_secret(self.service, storage)
         publish_events(self.service)

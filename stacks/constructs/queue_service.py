@@ -79,7 +79,7 @@ class QueueService(Construct):
             self, "Scaling", service=self.service, queues=[work.queue], values=values
         )
         tasks = f"arn:aws:ecs:{environment.region}:{environment.account}:task/{environment.cluster_name}/*"
-        self.allow(["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], [tasks])
+        self.allow(["ecs:UpdateTaskProtection"], [tasks])
         acknowledge(
             self.task_definition,
             {

@@ -17,7 +17,7 @@ class Resource:
     type: str
     path: str
     template: str
-    properties: Mapping[str, Any] = field(repr=False)
+    properties: Mapping[str, Any] = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)

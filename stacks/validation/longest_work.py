@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from stacks.validation.deployment import Deployment, Finding
 from stacks.validation.visibility import RECEIPT_CAP_S
 
-_PROTECTION_CAP_MINUTES = 2_880
-
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     for service in deployment.services():
@@ -23,11 +21,11 @@ def check(deployment: Deployment) -> Iterator[Finding]:
                 "ContainerDefinitions",
             )
         protection = service.number("PROTECTION_MINUTES")
-        if protection is not None and not handover <= protection * 60 <= _PROTECTION_CAP_MINUTES * 60:
+        if protection is not None and protection * 60 < handover:
             yield Finding(
-                f"The {service.name} protects itself from scale-in for {protection:g} minutes, but may "
-                f"work on one message for {handover / 60:g}. Protect it for at least that and at most "
-                f"{_PROTECTION_CAP_MINUTES} minutes, which is ECS's limit.",
+                f"The {service.name} protects itself from scale-in for {protection:g} minutes, but may work "
+                f"on one message for {handover / 60:g}: without a renewal it could be stopped in the middle. "
+                "Set PROTECTION_MINUTES to that or more.",
                 service.task,
                 "ContainerDefinitions",
             )

@@ -28,7 +28,7 @@ def altered(
     return twin
 
 
-def variable(name: str, value: str) -> Callable[[dict[str, Any]], None]:
+def variable(name: str, value: object) -> Callable[[dict[str, Any]], None]:
     """Set an environment variable of the service's container."""
 
     def change(properties: dict[str, Any]) -> None:

@@ -64,7 +64,6 @@ BREACHES = [
     ("visibility", TASK, "worker", variable("HEARTBEAT_INTERVAL_S", "150"), "one lost heartbeat"),
     ("longest-work", TASK, "worker", variable("HANDOVER_AFTER_S", "43000"), "12 h that SQS holds"),
     ("longest-work", TASK, "worker", variable("PROTECTION_MINUTES", "120"), "protects itself"),
-    ("longest-work", TASK, "worker", variable("PROTECTION_MINUTES", "2881"), "at most 2880"),
     (
         "retention",
         QUEUE,
@@ -88,6 +87,20 @@ BREACHES = [
     ("scaling", POLICY, "Worker/Scaling", backlog_target(500), "between 32 and 128"),
     ("capacity", SERVICE, "worker", spot_only, "does not fall back to on-demand"),
     ("capacity", SERVICE, "worker", unknown_provider, "'FARGATE-SPOT', which does not exist"),
+    ("settings", TASK, "worker", variable("PROTECTION_MINUTES", "2881"), "maximum of 2880"),
+    ("settings", TASK, "worker", variable("SLOT", "32"), "SLOT, which it does not read"),
+    ("settings", TASK, "worker", variable("BUCKET_NAME", ""), "needs BUCKET_NAME"),
+    ("settings", TASK, "worker", variable("MAX_ENTRIES", "many"), "'many' is not of type 'integer'"),
+    ("settings", TASK, "worker", variable("EXPORT_API_AUTH", "basic"), "'basic' is not one of"),
+    ("settings", TASK, "worker", variable("MAX_RATIO", {"Ref": "Ratio"}), "Give a literal value"),
+    (
+        "settings",
+        TASK,
+        "worker",
+        variable("DOWNLOAD_ALLOW_HTTP", "maybe"),
+        "'maybe' is not of type 'boolean'",
+    ),
+    ("settings", TASK, "worker", variable("SERVICE_MODE", "sweeper"), "no service of the runtime"),
     ("exposure", "AWS::EC2::SecurityGroup", "worker", open_to_the_world, "admits the whole internet"),
 ]
 

@@ -1,0 +1,93 @@
+"""Task roles hold what the runtime does and no more, in both directions.
+
+`recorded_actions.json` is what the services really called while the end-to-end tests ran (recorded at
+botocore's event hooks and at the ECS agent's endpoint; `python -m tests.recorder.collect` refreshes it).
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+RECORDED = json.loads((Path(__file__).parent / "recorded_actions.json").read_text())
+
+# Granted though no end-to-end run shows the call. A waiver that is no longer needed fails.
+WAIVERS = {
+    "orchestrator": {},
+    "worker": {
+        "dynamodb:Query": "Only a task that is split looks at its parts; the runs' archives are smaller",
+        "dynamodb:ConditionCheckItem": "Only a part of a split task is written on condition of the others",
+        "s3:AbortMultipartUpload": "Only a multipart upload that fails a check is aborted",
+        "s3:ListMultipartUploadParts": "Only an interrupted multipart upload of a huge entry is resumed",
+    },
+}
+# KMS is called by S3, Secrets Manager and DynamoDB in the role's name, never by the runtime itself.
+ON_BEHALF = {"kms:Decrypt", "kms:GenerateDataKey"}
+# Only "any log-in token" has no resource of its own, and that is the execution role's.
+STATEMENTS_WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken"}
+
+
+def statements(deployment, service):
+    for policy in deployment.of_type("AWS::IAM::Policy"):
+        roles = [deployment.target(policy.template, role) for role in policy.properties["Roles"]]
+        if deployment.target(service.task.template, service.task.properties["TaskRoleArn"]) in roles:
+            yield from policy.properties["PolicyDocument"]["Statement"]
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def granted(deployment, service):
+    return {action for statement in statements(deployment, service) for action in listed(statement["Action"])}
+
+
+def test_nothing_needed_is_missing(deployment):
+    for service in deployment.services():
+        assert set(RECORDED[service.name]) - granted(deployment, service) == set(), service.name
+
+
+def test_nothing_granted_is_unused(deployment):
+    for service in deployment.services():
+        unused = granted(deployment, service) - set(RECORDED[service.name]) - ON_BEHALF
+        assert unused == set(WAIVERS[service.name]), service.name
+
+
+def test_no_action_is_a_wildcard_and_every_statement_names_its_resources(deployment):
+    for policy in deployment.of_type("AWS::IAM::Policy"):
+        for statement in policy.properties["PolicyDocument"]["Statement"]:
+            actions = set(listed(statement["Action"]))
+            assert not any("*" in action for action in actions), policy.path
+            if "*" in listed(statement["Resource"]):
+                assert actions <= STATEMENTS_WITHOUT_RESOURCE, policy.path
+
+
+@pytest.mark.parametrize(
+    ("name", "forbidden"),
+    [
+        ("orchestrator", {"s3:GetObject", "s3:PutObject", "s3:ListBucket", "dynamodb:BatchGetItem"}),
+        ("worker", {"s3:DeleteObject", "dynamodb:DeleteItem", "sqs:PurgeQueue"}),
+    ],
+)
+def test_what_a_role_must_never_hold(deployment, name, forbidden):
+    service = next(service for service in deployment.services() if service.name == name)
+    assert granted(deployment, service) & forbidden == set()
+
+
+def test_each_service_works_through_its_own_queue_only(deployment):
+    for service in deployment.services():
+        for statement in statements(deployment, service):
+            if "sqs:ReceiveMessage" in listed(statement["Action"]):
+                queues = {
+                    deployment.target(service.task.template, resource)
+                    for resource in listed(statement["Resource"])
+                }
+                assert queues == {service.queue}
+
+
+def test_the_worker_writes_under_its_two_prefixes_only(deployment):
+    worker = next(service for service in deployment.services() if service.name == "worker")
+    for statement in statements(deployment, worker):
+        if "s3:PutObject" in listed(statement["Action"]):
+            suffixes = {resource["Fn::Join"][1][-1] for resource in listed(statement["Resource"])}
+            assert suffixes == {"/exports/*", "/manifests/*"}

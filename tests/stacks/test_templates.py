@@ -1,0 +1,222 @@
+"""What the templates promise, environment by environment."""
+
+import json
+
+import pytest
+
+from stacks.environments import ENVIRONMENTS
+
+BY_NAME = {environment.name: environment for environment in ENVIRONMENTS}
+FORTNIGHT_S = 14 * 86_400
+STATEFUL = (
+    "AWS::S3::Bucket",
+    "AWS::DynamoDB::Table",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
+    "AWS::KMS::Key",
+)
+
+
+def only(resources):
+    (resource,) = resources
+    return resource.properties
+
+
+def test_four_queues_encrypted_kept_a_fortnight_and_redriven_to_their_own(deployment):
+    queues = deployment.of_type("AWS::SQS::Queue")
+    assert len(queues) == 4
+    for queue in queues:
+        assert queue.properties["SqsManagedSseEnabled"] is True
+        assert queue.properties["MessageRetentionPeriod"] == FORTNIGHT_S
+    for service in deployment.services():
+        allowed = service.dead_letter_queue.properties["RedriveAllowPolicy"]
+        assert allowed["redrivePermission"] == "byQueue"
+        assert json.dumps(allowed["sourceQueueArns"]).count(service.queue.properties["QueueName"]) == 1
+
+
+@pytest.mark.parametrize("type_", ["AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
+def test_nothing_is_reached_without_tls(deployment, type_):
+    for policy in deployment.of_type(type_):
+        statements = policy.properties["PolicyDocument"]["Statement"]
+        assert any(
+            statement["Effect"] == "Deny"
+            and statement["Condition"].get("Bool", {}).get("aws:SecureTransport") == "false"
+            for statement in statements
+        ), policy.path
+
+
+def test_the_bucket_is_private_versioned_and_tidied(deployment):
+    bucket = only(deployment.of_type("AWS::S3::Bucket"))
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert {"abandoned-uploads", "replaced-versions"} <= rules.keys()
+    assert ("infrequent-access" in rules) == (deployment.environment.name == "prod")
+
+
+def test_tables_can_be_restored_and_the_ledger_forgets(deployment):
+    tables = {
+        table.path.split("/")[-3]: table.properties for table in deployment.of_type("AWS::DynamoDB::Table")
+    }
+    protected = deployment.environment.storage.protected
+    for table in tables.values():
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["DeletionProtectionEnabled"] is protected
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert [key["AttributeName"] for key in tables["Ledger"]["KeySchema"]] == ["export_job_id", "item"]
+    assert [key["AttributeName"] for key in tables["Metadata"]["KeySchema"]] == ["export_job_id", "file_path"]
+    assert tables["Ledger"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_what_must_not_be_lost_is_retained_where_it_is_protected(assembly, name):
+    protected = BY_NAME[name].storage.protected
+    directory = assembly / f"assembly-{name}"
+    artifacts = json.loads((directory / "manifest.json").read_text())["artifacts"]
+    for artifact in artifacts.values():
+        if artifact["type"] != "aws:cloudformation:stack":
+            continue
+        properties = artifact["properties"]
+        template = json.loads((directory / properties["templateFile"]).read_text())
+        stateful = [body for body in template["Resources"].values() if body["Type"] in STATEFUL]
+        if protected:
+            assert properties.get("terminationProtection", False) is bool(stateful)
+            assert {body["DeletionPolicy"] for body in stateful} <= {"Retain"}
+            assert {body["UpdateReplacePolicy"] for body in stateful} <= {"Retain"}
+
+
+def test_containers_can_write_nowhere_but_to_scratch_and_are_nobody(deployment):
+    for service in deployment.services():
+        container = service.container
+        assert container["ReadonlyRootFilesystem"] is True
+        assert container["User"] == "10001:10001"
+        assert container["StopTimeout"] == 120
+        assert container["LinuxParameters"] == {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": True}
+        assert container["Command"] == ["python", "-m", f"runtime.{service.name}"]
+        assert container["HealthCheck"]["Command"] == ["CMD", "python", "-m", "runtime.shared.healthcheck"]
+        mounts = [mount["ContainerPath"] for mount in container.get("MountPoints", ())]
+        assert mounts == (["/scratch"] if service.name == "worker" else [])
+
+
+def test_sizes_are_the_designs(deployment):
+    sizes = {
+        service.name: (
+            service.task.properties["Cpu"],
+            service.task.properties["Memory"],
+            service.container["Memory"],
+        )
+        for service in deployment.services()
+    }
+    assert sizes == {"orchestrator": ("512", "1024", 512), "worker": ("2048", "4096", 3840)}
+
+
+def test_a_deployment_rolls_back_and_does_not_wait_for_busy_tasks(deployment):
+    for service in deployment.services():
+        properties = service.service.properties
+        deployment_configuration = properties["DeploymentConfiguration"]
+        assert deployment_configuration["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
+        assert deployment_configuration["Alarms"]["Rollback"] is True
+        assert deployment_configuration["Alarms"]["AlarmNames"]
+        assert deployment_configuration["EarlySuccessCriteria"] == {
+            "Enable": True,
+            "HealthyPercent": 100,
+            "SourceServiceRevisionCleanup": "DEFERRED",
+        }
+        assert properties["AvailabilityZoneRebalancing"] == "DISABLED"
+        # Scaling owns the count: a deployment that set it would shrink a busy fleet.
+        assert "DesiredCount" not in properties
+
+
+def test_the_orchestrator_is_on_demand_with_two_tasks_and_the_worker_mostly_spot(deployment):
+    views = {service.name: service for service in deployment.services()}
+    providers = {
+        name: [item["CapacityProvider"] for item in view.service.properties["CapacityProviderStrategy"]]
+        for name, view in views.items()
+    }
+    assert providers == {"orchestrator": ["FARGATE"], "worker": ["FARGATE", "FARGATE_SPOT"]}
+    least = {
+        target.template: target.properties["MinCapacity"]
+        for target in deployment.of_type("AWS::ApplicationAutoScaling::ScalableTarget")
+    }
+    assert least[views["orchestrator"].service.template] >= 2
+
+
+def test_backlog_per_task_counts_what_is_in_hand_and_survives_no_tasks(deployment):
+    for service in deployment.services():
+        configurations = [
+            policy.properties["TargetTrackingScalingPolicyConfiguration"] for policy in service.policies
+        ]
+        assert len(configurations) == 2
+        backlog = next(c for c in configurations if "CustomizedMetricSpecification" in c)
+        (result,) = [
+            m for m in backlog["CustomizedMetricSpecification"]["Metrics"] if m.get("ReturnData") is True
+        ]
+        assert result["Expression"] == "(visible0+inflight0)/IF(running>0,running,1)"
+        assert backlog["ScaleInCooldown"] >= 600
+
+
+def test_services_go_before_the_capacity_providers_they_use(assembly, deployment):
+    # The association with the cluster is in the network stack: destroyed last, or ECS answers "in use".
+    name = deployment.environment.name
+    artifacts = json.loads((assembly / f"assembly-{name}" / "manifest.json").read_text())["artifacts"]
+    stacks = {
+        a["properties"]["stackName"]: a for a in artifacts.values() if "stackName" in a.get("properties", {})
+    }
+    network = next(
+        key for key, a in artifacts.items() if a.get("displayName", "").startswith(f"{name}/network")
+    )
+    for service in ("orchestrator", "worker"):
+        assert network in stacks[f"export-processing-{name}-{service}"]["dependencies"]
+
+
+def test_services_do_not_depend_on_each_other(assembly, deployment):
+    name = deployment.environment.name
+    artifacts = json.loads((assembly / f"assembly-{name}" / "manifest.json").read_text())["artifacts"]
+    depends = {key: " ".join(a.get("dependencies", ())) for key, a in artifacts.items()}
+    for key, dependencies in depends.items():
+        if "orchestrator" in key and "assets" not in key:
+            assert "worker" not in dependencies
+        if "worker" in key and "assets" not in key:
+            assert "orchestrator" not in dependencies
+
+
+def test_bulk_bytes_pass_gateway_endpoints_and_flows_are_logged(deployment):
+    endpoints = deployment.of_type("AWS::EC2::VPCEndpoint")
+    gateways = [e for e in endpoints if e.properties["VpcEndpointType"] == "Gateway"]
+    assert len(gateways) == 2
+    interfaces = [e for e in endpoints if e.properties["VpcEndpointType"] == "Interface"]
+    assert len(interfaces) == len(deployment.environment.network.interface_endpoints)
+    assert len(deployment.of_type("AWS::EC2::FlowLog")) == 1
+
+
+def test_egress_is_what_the_environment_chose(deployment):
+    network = deployment.environment.network
+    assert len(deployment.of_type("AWS::EC2::NatGateway")) == network.nat_gateways
+    for subnet in deployment.of_type("AWS::EC2::Subnet"):
+        assert subnet.properties["MapPublicIpOnLaunch"] is False
+    for service in deployment.services():
+        configuration = service.service.properties["NetworkConfiguration"]["AwsvpcConfiguration"]
+        assert configuration["AssignPublicIp"] == ("ENABLED" if network.egress == "public-ip" else "DISABLED")
+
+
+def test_one_composite_alarm_tells_the_topic_of_every_alarm(deployment):
+    composite = only(deployment.of_type("AWS::CloudWatch::CompositeAlarm"))
+    rule = json.dumps(composite["AlarmRule"])
+    watched = [a for a in deployment.of_type("AWS::CloudWatch::Alarm") if "/observability/" in a.path]
+    assert len(watched) == 14
+    assert [alarm.path for alarm in watched if alarm.logical_id not in rule] == []
+    topic = deployment.of_type("AWS::SNS::Topic")[0]
+    assert composite["AlarmActions"] == [{"Ref": topic.logical_id}]
+
+
+def test_the_dashboard_asks_three_questions(deployment):
+    body = json.dumps(only(deployment.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
+    for question in ("Are we keeping up?", "What is failing?", "What does it cost?"):
+        assert question in body
+
+
+def test_everything_is_tagged_with_its_environment(deployment):
+    for bucket in deployment.of_type("AWS::S3::Bucket"):
+        assert {"Key": "environment", "Value": deployment.environment.name} in bucket.properties["Tags"]
+        assert {"Key": "system", "Value": "export-processing"} in bucket.properties["Tags"]
