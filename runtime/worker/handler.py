@@ -32,6 +32,7 @@ from runtime.shared.reporting import JobReporter
 from runtime.shared.sending import NotSent, Outgoing, send_all
 from runtime.worker.archive import ArchiveRejected
 from runtime.worker.aws.errors import AwsError, AwsUnreachable
+from runtime.worker.checkpoints import Checkpoints
 from runtime.worker.download.errors import ArchiveChanged, DownloadFailed, NoScratchSpace
 from runtime.worker.download.guard import ForbiddenDownload
 from runtime.worker.manifest import Manifest
@@ -142,6 +143,7 @@ class DownloadHandler:
             delivery.cancellation,
             progressed=delivery.progressed,
             fence=lambda: self.ledger.renew(claim, self.lease_s),
+            checkpoints=Checkpoints(claim.checkpoint, lambda text: self.ledger.checkpoint(claim, text)),
             may_split=task.part is None,
         )
         if isinstance(result, TooLarge):

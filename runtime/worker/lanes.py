@@ -9,7 +9,7 @@ from functools import partial
 
 from runtime.worker.budget import ByteBudget, Grant
 from runtime.worker.download.archive_bytes import ByteStream
-from runtime.worker.large import READ_BYTES, stream_entry
+from runtime.worker.large import stream_entry
 from runtime.worker.plan import Wanted
 from runtime.worker.run import Run
 from runtime.worker.small import is_small, put_block
@@ -63,17 +63,16 @@ def _help(run: Run) -> None:
 
 
 def _lane(run: Run) -> None:
-    buffer = memoryview(bytearray(READ_BYTES))
     while True:
         try:
             piece = run.pieces.popleft()
         except IndexError:
             return
         for span in piece:
-            _fetch_span(run, span, buffer)
+            _fetch_span(run, span)
 
 
-def _fetch_span(run: Run, span: Span, buffer: memoryview) -> None:
+def _fetch_span(run: Run, span: Span) -> None:
     stream = run.archive.stream(span.start, span.stop)
     try:
         block: list[Wanted] = []
@@ -83,7 +82,7 @@ def _fetch_span(run: Run, span: Span, buffer: memoryview) -> None:
                 _send_block(run, stream, block, output)
                 block, raw, output = [], 0, 0
                 stream.skip(wanted.start - stream.position)
-                stream_entry(run, wanted, stream, buffer)
+                stream_entry(run, wanted, stream)
                 continue
             raw += wanted.stop - (block[-1].stop if block else wanted.start)
             output += wanted.entry.size

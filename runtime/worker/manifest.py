@@ -72,7 +72,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ManifestKeys:
-    """Where a task's manifest lies; a part's lies below until the parts are joined."""
+    """Where a task's manifest lies.
+
+    A part's files lie below, with endings of their own: whoever reads all of the entry lines must not read an
+    entry twice.
+    """
 
     manifest: str
     entries: str
@@ -87,7 +91,7 @@ class ManifestKeys:
     @classmethod
     def of_part(cls, prefix: str, task: DownloadTask, epoch: int, index: int) -> "ManifestKeys":
         base = f"{prefix}{task.export_job_id}/{task.file_id}.parts/{epoch}-{index:05d}"
-        return cls(f"{base}.json", f"{base}.entries.jsonl")
+        return cls(f"{base}.manifest", f"{base}.lines")
 
 
 def count_outcomes(results: Sequence[EntryResult]) -> dict[str, int]:

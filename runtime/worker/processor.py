@@ -13,6 +13,7 @@ from runtime.shared.contracts import DownloadTask
 from runtime.shared.export_api import FileRecord
 from runtime.worker.archive import Directory, Limits, read_directory
 from runtime.worker.budget import ByteBudget
+from runtime.worker.checkpoints import Checkpoints
 from runtime.worker.clients import Clients
 from runtime.worker.download.archive_bytes import ArchiveBytes, open_archive
 from runtime.worker.download.errors import ArchiveChanged, DownloadFailed, NoRanges
@@ -84,6 +85,7 @@ class _Attempt:
     timings: Timings
     progressed: Callable[[], None]
     fence: Fence
+    checkpoints: Checkpoints
 
 
 def _nothing() -> None:
@@ -149,6 +151,7 @@ class ArchiveProcessor:
         *,
         progressed: Callable[[], None] = _nothing,
         fence: Fence = _nothing,
+        checkpoints: Checkpoints | None = None,
         may_split: bool = False,
     ) -> Manifest | TooLarge:
         """Bring the archive's (or part's) matching entries into S3 and publish its manifest.
@@ -159,11 +162,12 @@ class ArchiveProcessor:
         LeaseLost, Cancelled.
         """
         meter, timings = ByteMeter(progressed), Timings()
+        kept = checkpoints or Checkpoints()
         ranges = True
         changed: ArchiveChanged | None = None
         for _ in range(_RESTARTS + 1):
             with scope_of(cancellation) as scope:
-                attempt = _Attempt(task, scope, meter, timings, progressed, fence)
+                attempt = _Attempt(task, scope, meter, timings, progressed, fence, kept)
                 try:
                     return self._attempt(attempt, ranges=ranges, may_split=may_split)
                 except NoRanges:
@@ -245,6 +249,7 @@ class ArchiveProcessor:
                 part,
                 deque(pieces(plan.wanted, self._settings.merge_gap_bytes, connections)),
                 attempt.progressed,
+                attempt.checkpoints,
             )
             work_through(run, self._helpers, self.memory, connections)
             return run

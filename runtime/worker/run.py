@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from runtime.shared.contracts import DownloadTask, EntryOutcome
 from runtime.worker.archive import Limits
 from runtime.worker.aws.objects import Description, header_safe
+from runtime.worker.checkpoints import Checkpoints
 from runtime.worker.download.archive_bytes import ArchiveBytes
 from runtime.worker.metadata import Expected
 from runtime.worker.plan import EntryResult
@@ -30,6 +31,7 @@ class Run:
     part_bytes: int
     pieces: deque[Piece]
     progressed: Callable[[], None]
+    checkpoints: Checkpoints
     bytes_uploaded: int = 0
     bytes_resumed: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -50,27 +50,20 @@ class Joiner:
         self._prefix = prefix
 
     def join(self, task: DownloadTask, epoch: int, count: int, fence: Fence) -> Manifest:
-        """Publish the whole archive's manifest and entry lines from its parts, then delete theirs.
+        """Publish the whole archive's manifest and entry lines from its parts; repeating it changes nothing.
 
-        Raises ArchiveChanged when the parts saw different archives, LeaseLost, boto's errors. Repeating it is
-        fine as long as the parts' files are there; once they are deleted the joined manifest stands (and is
-        returned).
+        The parts' own files stay: the worker may not delete anything. Raises ArchiveChanged when the parts
+        saw different archives, LeaseLost, boto's errors.
         """
         keys = [ManifestKeys.of_part(self._prefix, task, epoch, index) for index in range(count)]
-        whole = ManifestKeys.of(self._prefix, task.model_copy(update={"part": None}))
-        try:
-            parts = [Manifest.from_json(self._read(key.manifest)) for key in keys]
-        except self._s3.exceptions.NoSuchKey:
-            return Manifest.from_json(self._read(whole.manifest))
+        parts = [Manifest.from_json(self._read(key.manifest)) for key in keys]
         if len({part.archive for part in parts}) > 1:
             raise ArchiveChanged("its parts were read from different archives")
         joined = joined_manifest(task, parts)
+        whole = ManifestKeys.of(self._prefix, task.model_copy(update={"part": None}))
         publisher = Publisher(self._s3, self._bucket)
         publisher.publish(whole.entries, self._lines(keys), JSON_LINES, fence)
         publisher.publish(whole.manifest, lambda: [joined.to_json()], "application/json", fence)
-        for key in keys:
-            for name in (key.manifest, key.entries):
-                self._s3.delete_object(Bucket=self._bucket, Key=name)
         return joined
 
     def _read(self, key: str) -> bytes:

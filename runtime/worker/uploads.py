@@ -70,7 +70,8 @@ class Uploader:
 class MultipartUpload:
     """One large object. Parts are added by one thread; the last to finish completes or abandons it.
 
-    `done` is called, on whichever thread that is, when the object is visible.
+    `on_part` is called for each part that S3 has, and `done` when the object is visible, on whichever thread
+    that is. When the upload fails, `keep` says whether its parts stay for a later attempt to go on with.
     """
 
     def __init__(
@@ -92,23 +93,26 @@ class MultipartUpload:
         else:
             self.upload_id = resume[0]
             self._parts = {part.number: part for part in resume[1]}
-        self._next = len(self._parts) + 1
+        self.next_number = len(self._parts) + 1
+        self.on_part: Callable[[Part], None] | None = None
+        self.keep: Callable[[], bool] = lambda: False
 
-    def add(self, buffers: list[Buffer], size: int, crc: int | None = None) -> None:
+    def add(self, buffers: list[Buffer], size: int) -> None:
         """Send the next part. Raises what the scope ended with."""
-        number, self._next = self._next, self._next + 1
+        number, self.next_number = self.next_number, self.next_number + 1
         with self._lock:
             self._outstanding += 1
 
         def job() -> None:
             try:
-                checksum = crc_of(buffers) if crc is None else crc
                 store, scope = self._uploader.store, self._uploader.scope
                 part = store.upload_part(
-                    self.key, self.upload_id, buffers, scope, number=number, crc=checksum
+                    self.key, self.upload_id, buffers, scope, number=number, crc=crc_of(buffers)
                 )
                 with self._lock:
                     self._parts[number] = part
+                if self.on_part is not None:
+                    self.on_part(part)
             finally:
                 self._settle()
 
@@ -118,20 +122,12 @@ class MultipartUpload:
             self._settle()
             raise
 
-    def finished_parts(self) -> list[Part]:
-        """Those of the parts that S3 has, up to the first that it has not."""
-        with self._lock:
-            parts: list[Part] = []
-            while (part := self._parts.get(len(parts) + 1)) is not None:
-                parts.append(part)
-            return parts
-
     def complete(self, crc: int, size: int, done: Callable[[], None]) -> None:
         """Every check has passed: make the object visible as soon as the last part is there."""
 
         def finish() -> None:
-            parts = self.finished_parts()
-            if self._uploader.scope.ended or len(parts) != self._next - 1:
+            parts = [self._parts[number] for number in sorted(self._parts)]
+            if self._uploader.scope.ended or len(parts) != self.next_number - 1:
                 self._abort()
                 return
             try:
@@ -144,12 +140,14 @@ class MultipartUpload:
         self._finish = finish
         self._settle()
 
-    def abandon(self, *, keep: bool = False) -> None:
-        """Nothing becomes visible; the parts are deleted unless a later attempt is to go on with them."""
-        self._finish = _nothing if keep else self._abort
+    def abandon(self) -> None:
+        """Nothing becomes visible."""
+        self._finish = self._abort
         self._settle()
 
     def _abort(self) -> None:
+        if self.keep():
+            return
         # Best effort: the bucket's lifecycle rule ends what is left of an upload in a few days.
         try:
             self._uploader.store.abort_upload(self.key, self.upload_id)
@@ -164,7 +162,3 @@ class MultipartUpload:
             last = self._outstanding == 0
         if last and self._finish is not None:
             self._finish()
-
-
-def _nothing() -> None:
-    """The upload is kept as it is."""

@@ -20,11 +20,11 @@ from runtime.worker.scope import Scope
 
 
 class Part(NamedTuple):
-    """An uploaded part; `crc` is the CRC-32 of its bytes."""
+    """An uploaded part; `crc` is the CRC-32 of its bytes where it is known."""
 
     number: int
     etag: str
-    crc: int
+    crc: int | None
     size: int
 
 
@@ -170,7 +170,11 @@ class ObjectStore:
             UploadId=upload_id,
             MultipartUpload={
                 "Parts": [
-                    {"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": crc_text(part.crc)}
+                    {
+                        "PartNumber": part.number,
+                        "ETag": part.etag,
+                        **({"ChecksumCRC32": crc_text(part.crc)} if part.crc is not None else {}),
+                    }
                     for part in parts
                 ]
             },
@@ -196,9 +200,13 @@ class ObjectStore:
                 Bucket=self.bucket, Key=key, UploadId=upload_id
             ):
                 parts += [
-                    Part(p["PartNumber"], p["ETag"], crc_value(p["ChecksumCRC32"]), p["Size"])
+                    Part(
+                        p["PartNumber"],
+                        p["ETag"],
+                        crc_value(p["ChecksumCRC32"]) if "ChecksumCRC32" in p else None,
+                        p["Size"],
+                    )
                     for p in page.get("Parts", [])
-                    if "ChecksumCRC32" in p
                 ]
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchUpload", "404"}:
