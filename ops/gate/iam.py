@@ -63,7 +63,7 @@ def iam_findings(before: Stack | None, after: Stack) -> list[Finding]:
                     resource=subject.resource.logical_id,
                     resource_type=subject.resource.type,
                     kind=Kind.IAM_BROADENED,
-                    text=f"{subject.about} allows more than before",
+                    text=f"{subject.about}: more is allowed than before",
                     details=tuple(wider),
                 )
             )

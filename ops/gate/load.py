@@ -1,12 +1,15 @@
 """Read a synthesized cloud assembly: every stack of every stage, asset hashes left out.
 
 Asset hashes change with every edit of the code that is packed; that edit is reviewed as code. Leaving
-them out keeps a report about infrastructure. Nothing else is normalised.
+them out keeps a report about infrastructure. In the resources' properties, an import of another stack's
+output reads as the reference behind it (`storage/Bucket`): the same in every environment, and unchanged
+when only the export's name is. `Stack.template` stays as synthesized.
 """
 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,13 @@ NO_STAGE = "-"
 
 def load_assembly(directory: Path) -> Assembly:
     """Every stack in a `cdk.out` directory, by (environment, stack). Raises GateError."""
-    stacks = {stack.key: stack for stack in _stacks(directory, environment=NO_STAGE)}
+    stacks = list(_stacks(directory, environment=NO_STAGE))
     if not stacks:
         raise GateError(f"{directory}: the assembly holds no stack; was it synthesized?")
-    return stacks
+    exports: dict[str, dict[str, Any]] = {}
+    for stack in stacks:
+        exports.setdefault(stack.environment, {}).update(_exports(stack))
+    return {stack.key: _with_imports(stack, exports[stack.environment]) for stack in stacks}
 
 
 def without_asset_hashes(value: Any) -> Any:
@@ -36,6 +42,35 @@ def without_asset_hashes(value: Any) -> Any:
         return [without_asset_hashes(item) for item in value]
     if isinstance(value, dict):
         return {key: without_asset_hashes(item) for key, item in value.items()}
+    return value
+
+
+def _exports(stack: Stack) -> Iterator[tuple[str, Any]]:
+    """(export's name, the reference behind it with the stack in front) for each exported reference."""
+    for output in stack.template.get("Outputs", {}).values():
+        match output:
+            case {"Export": {"Name": str(name)}, "Value": {"Ref": str(target)}}:
+                yield name, {"Ref": f"{stack.name}/{target}"}
+            case {"Export": {"Name": str(name)}, "Value": {"Fn::GetAtt": [str(target), *attribute]}}:
+                yield name, {"Fn::GetAtt": [f"{stack.name}/{target}", *attribute]}
+
+
+def _with_imports(stack: Stack, exports: dict[str, Any]) -> Stack:
+    resources = {
+        name: replace(resource, properties=_resolved(resource.properties, exports))
+        for name, resource in stack.resources.items()
+    }
+    return replace(stack, resources=resources)
+
+
+def _resolved(value: Any, exports: dict[str, Any]) -> Any:
+    match value:
+        case {"Fn::ImportValue": str(name)} if name in exports:
+            return exports[name]
+        case dict():
+            return {key: _resolved(item, exports) for key, item in value.items()}
+        case list():
+            return [_resolved(item, exports) for item in value]
     return value
 
 

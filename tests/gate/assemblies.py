@@ -12,14 +12,21 @@ from ops.gate.cli import main
 Resources = dict[str, Any]
 
 
-def write_assembly(directory: Path, stacks: dict[str, Resources], **stack_properties: Any) -> Path:
+def write_assembly(
+    directory: Path,
+    stacks: dict[str, Resources],
+    outputs: dict[str, dict[str, Any]] | None = None,
+    **stack_properties: Any,
+) -> Path:
     """A cloud assembly of stacks named "environment/stack", as `cdk synth` lays it out."""
     top: dict[str, Any] = {}
     for path, resources in stacks.items():
         environment, _, name = path.partition("/")
         folder = directory / f"assembly-{environment}"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.template.json").write_text(json.dumps({"Resources": resources}))
+        (folder / f"{name}.template.json").write_text(
+            json.dumps({"Resources": resources, "Outputs": (outputs or {}).get(path, {})})
+        )
         manifest = folder / "manifest.json"
         artifacts = json.loads(manifest.read_text())["artifacts"] if manifest.exists() else {}
         artifacts[f"{environment}{name}"] = {
@@ -75,11 +82,12 @@ class Gate:
         after: dict[str, Resources],
         *,
         waivers: str = "",
+        outputs: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
         properties_before: dict[str, Any] | None = None,
         properties_after: dict[str, Any] | None = None,
     ) -> Answer:
-        base = write_assembly(self.directory / "before", before, **(properties_before or {}))
-        head = write_assembly(self.directory / "after", after, **(properties_after or {}))
+        base = write_assembly(self.directory / "before", before, outputs[0], **(properties_before or {}))
+        head = write_assembly(self.directory / "after", after, outputs[1], **(properties_after or {}))
         waiver_file = self.directory / "gate-waivers.toml"
         waiver_file.write_text(waivers)
         return self.run("--assemblies", str(base), str(head), "--waivers", str(waiver_file))

@@ -311,3 +311,19 @@ def test_a_new_environment_may_do_what_another_may(gate):
     )
     assert looser.code == 1
     assert "compared with dev: qa is new" in looser.text
+
+
+def test_an_import_of_another_stack_is_the_resource_behind_it(gate):
+    def system(export, target):
+        role = granted(allow("sqs:SendMessage", {"Fn::ImportValue": export}))
+        return {"prod/queues": {"Jobs": QUEUE, "Other": QUEUE}, "prod/app": role}, {
+            "prod/queues": {"Out": {"Export": {"Name": export}, "Value": {"Fn::GetAtt": [target, "Arn"]}}}
+        }
+
+    (before, outputs), (renamed, renamed_outputs) = system("old", "Jobs"), system("new", "Jobs")
+    answer = gate.compare(before, renamed, outputs=(outputs, renamed_outputs))
+    assert answer.code == 0
+    moved, moved_outputs = system("old", "Other")
+    answer = gate.compare(before, moved, outputs=(outputs, moved_outputs))
+    assert answer.code == 1
+    assert "now allowed: Allow sqs:sendmessage on ${queues/Other.Arn}" in answer.text
