@@ -23,6 +23,8 @@ PROTECTION_CAP_MINUTES = 2_880
 def _http_url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("it must start with https:// or http://")
+    if "@" in value.split("/")[2]:
+        raise ValueError("it must not hold a user or password; credentials belong in the secret")
     return value.rstrip("/")
 
 

@@ -81,6 +81,7 @@ def test_every_bad_variable_is_named(
         ({"LIVENESS_LIMIT_S": "5"}, "LIVENESS_LIMIT_S"),
         ({"VISIBILITY_TIMEOUT_S": "43200"}, "VISIBILITY_TIMEOUT_S"),
         ({"POLL_WAIT_S": "21"}, "POLL_WAIT_S"),
+        ({"EXPORT_API_BASE_URL": "https://user:word@api.example"}, "EXPORT_API_BASE_URL"),
     ],
 )
 def test_limits_and_contradictions_are_named(
