@@ -170,7 +170,7 @@ class _Campaign:
             tasks_ended=dict(sorted(self._fleet.ended.items())),
             skipped=self._skipped,
             stops=stops,
-            denied=self._platform.denials(),
+            denied=[f"{what} ({n} times)" for what, n in Counter(self._platform.denials()).items()],
         )
 
     def _overrides(self, service: str) -> dict[str, str]:
