@@ -114,6 +114,19 @@ class Platform(Operations):
             for denial in self.account.denials(role)
         ]
 
+    def permissions_used(self) -> dict[str, set[str]]:
+        """What each service's task role was needed for so far, by the requests that AWS and the agent saw."""
+        used = {
+            service: self.account.permissions_used(definition.task_role_arn)
+            for service, definition in self.definitions.items()
+        }
+        services = {task.task_id: task.definition.service for task in self.tasks}
+        for call in self.endpoints.agent.calls:
+            # The agent calls ECS with the task's role.
+            action = "UpdateTaskProtection" if call.method == "PUT" else "GetTaskProtection"
+            used[services[call.task_id]].add(f"ecs:{action}")
+        return used
+
     def use_export_api(self, base_url: str, token: str) -> None:
         """Point the tasks started from now on at this API; its token goes into the secret."""
         self._export_api_url = base_url

@@ -1,7 +1,7 @@
 """The moto server with the types that the templates need: `python -m local.aws`.
 
 Prints one line of JSON, `{"port": ...}`, when it is ready. Standard error is its log, one JSON object a line
-for what matters here: `{"left_out": ...}` and `{"denied": ...}`.
+for what matters here: `{"left_out": ...}`, `{"denied": ...}` and, once for each key, `{"used": ...}`.
 """
 
 import json
@@ -74,7 +74,7 @@ def _describe(environ: dict[str, Any]) -> dict[str, str]:
 def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    authorisation.install()
+    authorisation.install(lambda key, action: _log({"used": {"access_key": key, "action": action}}))
     dynamodb.install()
     application = _explain_denials(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)

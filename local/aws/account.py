@@ -141,6 +141,12 @@ class LocalAccount:
         denied = [event["denied"] for event in self._events() if "denied" in event]
         return [f"{line['service']} {line['operation']}" for line in denied if line["access_key"] == key]
 
+    def permissions_used(self, role_arn: str) -> set[str]:
+        """The permissions that a role's requests needed, and had, so far."""
+        key = self._roles[role_arn].access_key_id
+        used = [event["used"] for event in self._events() if "used" in event]
+        return {line["action"] for line in used if line["access_key"] == key}
+
     def _events(self) -> Iterator[dict[str, Any]]:
         for line in self.log.read_text(errors="replace").splitlines():
             if line.startswith("{"):

@@ -6,13 +6,14 @@ checks against the resource `*`, which no policy for one table or one secret mat
 """
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlparse
 
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.iam.access_control import IAMRequest
+from moto.iam.access_control import IAMRequest, IAMRequestBase
 from moto.secretsmanager.models import secretsmanager_backends
 
 _TRANSACTION_ACTIONS = {
@@ -24,9 +25,25 @@ _TRANSACTION_ACTIONS = {
 }
 
 
-def install() -> None:
-    """Replace moto's check in this process; S3 keeps moto's own, which knows buckets and keys."""
+def install(record: Callable[[str, str], None]) -> None:
+    """Replace moto's check in this process; S3 keeps moto's own, which knows buckets and keys.
+
+    `record` is told the access key and the permission of each kind of request that was allowed, once.
+    """
     ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _authorise  # noqa: SLF001
+    check = IAMRequestBase.check_action_permitted
+    seen: set[tuple[str, str]] = set()
+    lock = threading.Lock()
+
+    def check_and_record(request: Any, resource: str) -> None:
+        check(request, resource)
+        used = (request._access_key._access_key_id, request._action)  # noqa: SLF001
+        with lock:
+            if used not in seen:
+                seen.add(used)
+                record(*used)
+
+    IAMRequestBase.check_action_permitted = check_and_record
 
 
 def _authorise(response: Any, resource: str = "*") -> None:

@@ -1,6 +1,5 @@
 """One platform for all end-to-end tests: the dev stacks on a local AWS, and the real services beside it."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +10,7 @@ from local.platform import Platform
 from local.tasks import Task
 from tests.e2e.exports import Run
 from tests.e2e.gates import GatedFaults
-from tests.recorder.collect import CALLS, ROOT, record_agent_call
+from tests.recorder import ROOT, save
 
 TOKEN = "e2e-token"
 
@@ -25,14 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
-    shutil.rmtree(CALLS, ignore_errors=True)
-    CALLS.mkdir(parents=True)
-    recorder = {"PYTHONPATH": str(ROOT / "tests" / "recorder"), "RECORDED_CALLS": str(CALLS)}
-    with Platform("e2e", extra_environment=recorder) as platform:
+    with Platform("e2e") as platform:
         yield platform
-        names = {task.task_id: task.name for task in platform.tasks}
-        for call in platform.endpoints.agent.calls:
-            record_agent_call(names[call.task_id], call.method)
+        save(platform.permissions_used())
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from local.export_api.archives import LaidOutZip, Member
 from local.export_api.catalogue import Export, ExportFile
 from local.export_api.content import Content
@@ -11,7 +13,7 @@ from tests.e2e.exports import zip_of
 FILES = {
     "empty.txt": b"",
     "reports/2026/übersicht.json": b'{"ok": true}' * 500,
-    "large.bin": bytes(range(256)) * 40_000,
+    "large.bin": Content("large", 10 << 20).read(0, 10 << 20),
 }
 
 
@@ -46,6 +48,38 @@ def test_archives_without_ranges_with_descriptors_and_zip64(run):
     assert run.objects() == expected
     outcomes = {**run.outcomes("whole"), **run.outcomes("ranged")}
     assert set(outcomes.values()) <= {"uploaded", "already-present"}
+
+
+def test_a_large_file_that_does_not_match_leaves_nothing_behind(run):
+    data = Content("wrong", 40 << 20).read(0, 40 << 20)
+    run.describe({"wrong.bin": data[:-1] + b"?"}).offer(zip_of({"wrong.bin": data})).send().finish()
+    assert run.outcomes() == {"wrong.bin": "checksum-mismatch"}
+    assert run.objects() == {}
+    bucket = run.platform.output("BucketName")
+    assert "Uploads" not in run.platform.client("s3").list_multipart_uploads(Bucket=bucket)
+
+
+def test_a_large_archive_is_split_and_its_manifest_is_one(run, splitting_workers):
+    files = {f"{number}.bin": Content(str(number), 300_000).read(0, 300_000) for number in range(12)}
+    run.describe(files).offer(zip_of(files)).send().finish()
+    assert run.objects() == files
+    assert run.outcomes() == dict.fromkeys(files, "uploaded")
+    parts = [item for item in run.platform.ledger(run.job_id) if "#PART#" in item["item"]]
+    assert len(parts) > 1
+
+
+@pytest.fixture
+def splitting_workers(run, services):
+    """Two workers that split what others would not, instead of the usual one."""
+    services["worker"].stop()
+    workers = [
+        run.platform.run_task("worker", overrides={"SPLIT_BYTES": "500000"}, ready=False) for _ in range(2)
+    ]
+    for worker in workers:
+        worker.wait_until_ready()
+    yield workers
+    for worker in workers:
+        worker.stop()
 
 
 def test_a_second_delivery_uploads_nothing(run):

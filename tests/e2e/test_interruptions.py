@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
+from local.export_api.content import Content
 from tests.e2e.exports import zip_of
 
-FILES = {f"{number}.bin": bytes([number]) * 200_000 for number in range(4)}
+FILES = {f"{number}.bin": Content(str(number), 200_000).read(0, 200_000) for number in range(4)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

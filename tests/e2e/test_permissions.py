@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.exports import zip_of
-from tests.recorder.collect import RECORDED, permissions
+from tests.recorder import RECORDED
 
 FILES = {"a.txt": b"a"}
 
@@ -51,8 +51,8 @@ def test_what_a_task_role_may_not_do(platform, service, task, operation, argumen
 
 
 def test_the_services_need_no_more_than_the_recorded_permissions(run):
-    """Refresh with `python -m tests.recorder.collect` after a run of these tests."""
+    """Refresh with `python -m tests.recorder` after a run of all end-to-end tests."""
     run.describe(FILES).offer(zip_of(FILES)).send().finish()
     recorded = json.loads(RECORDED.read_text())
-    for service, actions in permissions().items():
-        assert set(actions) <= set(recorded[service]), service
+    for service, actions in run.platform.permissions_used().items():
+        assert actions <= set(recorded[service]), service
