@@ -63,12 +63,10 @@ def write_objects(service: QueueService, storage: StorageStack) -> None:
             for prefix in prefixes
         },
     )
-    # Without the right to list, S3 answers 403 instead of 404 for an object that is not there yet.
-    service.allow(
-        ["s3:ListBucket"],
-        [bucket.bucket_arn],
-        {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}},
-    )
+    # The right to list makes S3 answer 404 and not 403 for an object that is not there yet. No condition on
+    # s3:prefix: a HEAD carries no prefix, would not meet it, and every first upload would be refused. The
+    # bucket holds nothing but the two prefixes.
+    service.allow(["s3:ListBucket"], [bucket.bucket_arn])
     if storage.key is not None:
         # Decrypt beside GenerateDataKey: completing a multipart upload reads the parts back.
         service.allow(["kms:GenerateDataKey", "kms:Decrypt"], [storage.key.key_arn])
@@ -78,6 +76,7 @@ def read_api_secret(service: QueueService, storage: StorageStack) -> None:
     """Read the Export API's credentials, again after each rotation."""
     service.allow(["secretsmanager:GetSecretValue"], [storage.api_secret.secret_arn])
     if storage.key is not None:
+        # Secrets Manager decrypts in the reader's name, and so does DynamoDB for whoever uses a table.
         service.allow(["kms:Decrypt"], [storage.key.key_arn])
 
 

@@ -98,12 +98,10 @@ class QueueService(Construct):
             },
         )
 
-    def allow(
-        self, actions: Sequence[str], resources: Sequence[str], conditions: Mapping[str, object] | None = None
-    ) -> None:
+    def allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
         """Let the tasks do these actions on these resources (ARNs), and nothing beside."""
         self.task_definition.add_to_task_role_policy(
-            iam.PolicyStatement(actions=list(actions), resources=list(resources), conditions=conditions)
+            iam.PolicyStatement(actions=list(actions), resources=list(resources))
         )
 
     def _task_definition(self) -> ecs.FargateTaskDefinition:
