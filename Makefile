@@ -25,7 +25,7 @@ setup: $(VENV)/.ready ## install everything into .venv and node_modules
 
 .PHONY: lock
 lock: ## compile the .in files into locks with hashes
-	for f in runtime/requirements requirements requirements-dev; do \
+	for f in runtime/requirements requirements requirements-dev requirements-fuzz; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $$f.in -o $$f.txt || exit 1; done
 
 .PHONY: test
@@ -65,6 +65,12 @@ demo: setup ## the whole system on this machine, one worker killed on the way (S
 local: setup ## the same platform, left running for exploring until Ctrl-C
 	$(BIN)/python -m local.explore --size $(SIZE)
 
+FAULTS_S ?= 600
+
+.PHONY: faults
+faults: setup ## break everything for a while, then count what was lost (FAULTS_S=seconds, SEED=repeats a plan; docs/faults.md)
+	$(BIN)/python -m local.faults --seconds $(FAULTS_S) $(if $(SEED),--seed $(SEED))
+
 .PHONY: diagram
 diagram: setup ## draw docs/diagram-<environment>.svg from the synthesized templates
 	$(BIN)/python -m ops.diagram
@@ -74,3 +80,11 @@ BENCH_SCALE ?= 1
 .PHONY: bench
 bench: setup ## the worker beside three peers and the machine's limit (benchmarks/README.md; BENCH_SCALE=0.05 for a look)
 	BENCH_SCALE=$(BENCH_SCALE) $(BIN)/python -m benchmarks.run
+
+FUZZ_S ?= 120
+
+.PHONY: fuzz
+fuzz: setup ## hostile archives against the reader for FUZZ_S seconds, led by coverage (tests/fuzz)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.txt
+	$(BIN)/python -m tests.fuzz.archive bytes $$(($(FUZZ_S) / 2))
+	$(BIN)/python -m tests.fuzz.archive parts $$(($(FUZZ_S) / 2))
