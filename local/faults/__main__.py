@@ -8,12 +8,10 @@ import sys
 
 from local.assembly import LOCAL
 from local.faults import scratch
-from local.faults.campaign import Result, run
-from local.faults.checker import Verdict
+from local.faults.campaign import run
 from local.faults.plan import make_plan
 from local.faults.sabotage import Sabotage
-
-_MOST_FINDINGS = 30
+from local.faults.summary import report
 
 
 def main() -> int:
@@ -43,33 +41,8 @@ def main() -> int:
         say=lambda line: print(line, flush=True),
     )
     (LOCAL / arguments.name / "summary.json").write_text(json.dumps(result.to_plain(), indent=2) + "\n")
-    _report(result)
+    report(result)
     return 0 if result.ok else 1
-
-
-def _report(result: Result) -> None:
-    verdict = result.verdict
-    print("\nfaults injected")
-    for kind, count in result.faults.items():
-        print(f"  {count:6} {kind}")
-    for line in result.skipped:
-        print(f"  skipped {line}")
-    print("tasks ended:", ", ".join(f"{count} {how}" for how, count in result.tasks_ended.items()) or "none")
-    print(f"messages sent {verdict.messages_sent}, redriven {result.redriven}, parked {verdict.parked}")
-    print(f"objects expected {verdict.expected}, present {verdict.present}")
-    for name in Verdict.BAD:
-        print(f"{name.replace('_', ' '):24} {getattr(verdict, name)}")
-    print(f"{'events repeated':24} {verdict.events_repeated} (same event id: at-least-once, not a fault)")
-    for line in [*result.denied, *result.stops]:
-        print(f"note: {line}")
-    for finding in verdict.findings[:_MOST_FINDINGS]:
-        print(f"  {finding}")
-    if len(verdict.findings) > _MOST_FINDINGS:
-        print(f"  … and {len(verdict.findings) - _MOST_FINDINGS} more in summary.json")
-    print(
-        f"{'nothing lost, nothing done twice' if result.ok else 'FAILED'} in {result.seconds:g} s,", end=" "
-    )
-    print(f"seed {result.seed}")
 
 
 if __name__ == "__main__":

@@ -7,27 +7,23 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import boto3
-from botocore.config import Config
-from botocore.credentials import Credentials
 
 from local.export_api.server import ExportApiServer
 from local.faults import observe, scratch
-from local.faults.checker import Verdict, check
+from local.faults.checker import check
+from local.faults.clients import callers_keys, operator_clients
 from local.faults.dice import Dice
 from local.faults.fleet import Fleet
 from local.faults.journal import Journal
 from local.faults.observe import Places
 from local.faults.plan import Plan, Send, Trouble
-from local.faults.proxy import UNDISTURBED, FaultProxy
+from local.faults.proxy import FaultProxy
 from local.faults.redrive import redrive
 from local.faults.sabotage import Sabotage
 from local.faults.scratch import ScratchDisk
 from local.faults.seeding import seed_campaign
+from local.faults.summary import Result
 from local.faults.trouble import Troublemaker
 from local.faults.weather import Weather
 from local.platform import Platform
@@ -58,28 +54,6 @@ _PATIENCE_S = 90.0
 _START_URL_LIFETIME_S = 20.0
 
 
-@dataclass
-class Result:
-    """What `summary.json` holds."""
-
-    ok: bool
-    seed: int
-    plan: str
-    seconds: float
-    faults: dict[str, int]
-    verdict: Verdict
-    drained: bool
-    redriven: int
-    tasks_ended: dict[str, int]
-    skipped: list[str] = field(default_factory=list)
-    stops: list[str] = field(default_factory=list)
-    denied: list[str] = field(default_factory=list)
-
-    def to_plain(self) -> dict[str, Any]:
-        judged = asdict(self.verdict)
-        return {**asdict(self), **judged, "verdict": None} | {"findings": judged["findings"]}
-
-
 def run(
     plan: Plan, *, disk_refusal: str | None, sabotage: Sabotage | None = None,
     name: str = "faults", say: Callable[[str], None] = print,
@@ -107,7 +81,7 @@ class _Campaign:
                 platform.account.endpoint_url,
                 self._dice,
                 Journal(self._journal),
-                keys=_keys(platform),
+                keys=callers_keys(platform),
                 cap_s=_RECEIPT_CAP_S,
                 broken=sabotage,
                 tasks_queue=platform.output("DownloadTasksQueueUrl").rpartition("/")[2],
@@ -134,7 +108,7 @@ class _Campaign:
             queues={n: platform.output(f"{o}QueueUrl") for n, o in _QUEUES.items()},
             dlqs={n: platform.output(f"{o}DlqUrl") for n, o in _QUEUES.items()},
         )
-        self._operator = _operator_clients(platform, self._proxy.url)
+        self._operator = operator_clients(platform, self._proxy.url)
         self._redriven = 0
 
     def run(self) -> Result:
@@ -242,46 +216,6 @@ class _Campaign:
 
 
 _QUEUES = {"export-jobs": "ExportJobs", "download-tasks": "DownloadTasks"}
-
-
-def _keys(platform: Platform) -> dict[str, Credentials]:
-    """The secrets of everybody who calls AWS here."""
-    admin = platform.account.admin_environment
-    keys = {
-        admin["AWS_ACCESS_KEY_ID"]: Credentials(admin["AWS_ACCESS_KEY_ID"], admin["AWS_SECRET_ACCESS_KEY"])
-    }
-    for definition in platform.definitions.values():
-        role = platform.account.credentials(definition.task_role_arn)
-        keys[role.access_key_id] = Credentials(role.access_key_id, role.secret_access_key, role.session_token)
-    return keys
-
-
-def _operator_clients(platform: Platform, proxy_url: str) -> Callable[[str], Any]:
-    """An operator's clients, through the proxy and undisturbed: moto's queues bear no second way in."""
-    made: dict[str, Any] = {}
-    admin = platform.account.admin_environment
-
-    def client(service: str) -> Any:
-        if service not in made:
-            made[service] = boto3.client(
-                service,
-                endpoint_url=proxy_url,
-                region_name=platform.account.region,
-                aws_access_key_id=admin["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=admin["AWS_SECRET_ACCESS_KEY"],
-                # Wrong bytes are for the checker to find, not for the client to refuse.
-                config=Config(
-                    retries={"total_max_attempts": 3}, response_checksum_validation="when_required"
-                ),
-            )
-            made[service].meta.events.register("before-send", _undisturbed)
-        return made[service]
-
-    return client
-
-
-def _undisturbed(request: Any, **_: Any) -> None:
-    request.headers[UNDISTURBED] = "1"
 
 
 def _line(now: float, trouble: Trouble) -> str:

@@ -7,142 +7,21 @@ and nothing of the code that fulfils them. `observe.py` reads what is there; not
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-_IN_S3 = {"uploaded", "already-present"}
-
-
-@dataclass
-class Verdict:
-    """What was found; `findings` has a sentence for every bad one."""
-
-    messages_sent: int = 0
-    expected: int = 0
-    present: int = 0
-    wrong: int = 0
-    missing: int = 0
-    extra: int = 0
-    tasks_completed_twice: int = 0
-    jobs_completed_twice: int = 0
-    unaccounted: int = 0
-    events_repeated: int = 0
-    parked: dict[str, int] = field(default_factory=dict)
-    findings: list[str] = field(default_factory=list)
-
-    BAD = ("wrong", "missing", "extra", "tasks_completed_twice", "jobs_completed_twice", "unaccounted")
-
-    @property
-    def ok(self) -> bool:
-        return not any(getattr(self, name) for name in self.BAD)
-
-    def add(self, count: str, finding: str) -> None:
-        setattr(self, count, getattr(self, count) + 1)
-        self.findings.append(f"{count}: {finding}")
+from local.faults.check_objects import check_objects
+from local.faults.verdict import Verdict
 
 
 def check(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> Verdict:
     """`expected` is `Expectations.to_plain()`, `seen` is `observe.Observation.to_plain()`."""
     verdict = Verdict(messages_sent=len(expected["messages"]))
-    _check_objects(expected, seen, verdict)
+    check_objects(expected, seen, verdict)
     _check_tasks(expected, seen, verdict)
     _check_jobs(expected, seen, verdict)
     _check_queues(expected, seen, verdict)
+    verdict.objects_written_again = sum(max(0, count - 1) for count in seen["object_writes"].values())
     return verdict
-
-
-# -- S3 -----------------------------------------------------------------------------------------------------
-
-
-def _check_objects(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: Verdict) -> None:
-    objects = seen["objects"]
-    wanted = set(expected["objects"])
-    for key, want in expected["objects"].items():
-        _judge_object(key, want, objects.get(key), verdict)
-    for file, entries in expected["entries"].items():
-        manifest, lines = f"manifests/{file}.json", f"manifests/{file}.entries.jsonl"
-        wanted |= {manifest, lines}
-        _judge(
-            manifest, objects.get(manifest), _manifest_faults(file, entries, objects.get(manifest)), verdict
-        )
-        _judge(lines, objects.get(lines), _lines_faults(entries, objects.get(lines)), verdict)
-    for key in sorted(set(objects) - wanted):
-        if not _part_of_a_split(key, expected):
-            verdict.add("extra", f"{key} is not an object that anything leads to")
-
-
-def _judge_object(
-    key: str, want: Mapping[str, Any], have: Mapping[str, Any] | None, verdict: Verdict
-) -> None:
-    faults = []
-    if have:
-        faults = [
-            f"{name} is {have[name]!r} instead of {want[name]!r}"
-            for name in ("size", "sha256")
-            if have[name] != want[name]
-        ]
-        for header, name in (("export-job-id", "job"), ("file-id", "file"), ("sha256", "sha256")):
-            if have["metadata"].get(header) != want[name]:
-                faults.append(f"metadata {header} is {have['metadata'].get(header)!r}")
-    _judge(key, have, faults, verdict)
-
-
-def _judge(key: str, have: Mapping[str, Any] | None, faults: list[str], verdict: Verdict) -> None:
-    verdict.expected += 1
-    if have is None:
-        verdict.add("missing", f"{key} is not there")
-    elif faults:
-        verdict.add("wrong", f"{key}: {'; '.join(faults)}")
-    else:
-        verdict.present += 1
-
-
-def _manifest_faults(file: str, entries: Mapping[str, str], have: Mapping[str, Any] | None) -> list[str]:
-    if have is None:
-        return []
-    try:
-        manifest = json.loads(have["text"])
-        found, named = _merged(manifest["outcomes"]), f"{manifest['export_job_id']}/{manifest['file_id']}"
-    except (ValueError, KeyError, TypeError) as error:
-        return [f"it is not a manifest ({error!r})"]
-    faults = [] if named == file else [f"it is the manifest of {named}"]
-    wanted = Counter(entries.values())
-    if found != dict(wanted):
-        faults.append(f"outcomes {found} instead of {dict(wanted)}")
-    return faults
-
-
-def _merged(outcomes: Mapping[str, int]) -> dict[str, int]:
-    """A later attempt finds what an earlier one has uploaded: both mean that it is in S3."""
-    merged: Counter[str] = Counter()
-    for outcome, count in outcomes.items():
-        merged["uploaded" if outcome in _IN_S3 else outcome] += count
-    return {outcome: count for outcome, count in merged.items() if count}
-
-
-def _lines_faults(entries: Mapping[str, str], have: Mapping[str, Any] | None) -> list[str]:
-    if have is None:
-        return []
-    try:
-        lines = [json.loads(line) for line in have["text"].splitlines()]
-        found = [
-            (line["path"], "uploaded" if line["outcome"] in _IN_S3 else line["outcome"]) for line in lines
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        return [f"it is not a list of entries ({error!r})"]
-    faults = [
-        f"{path} is listed {count} times" for path, count in Counter(p for p, _ in found).items() if count > 1
-    ]
-    if dict(found) != dict(entries):
-        differing = sorted(set(dict(found).items()) ^ set(entries.items()))
-        faults.append(f"entries differ: {differing[:4]}")
-    return faults
-
-
-def _part_of_a_split(key: str, expected: Mapping[str, Any]) -> bool:
-    """The parts of a split archive's manifest may stay below it."""
-    file, parts, _ = key.removeprefix("manifests/").partition(".parts/")
-    return bool(parts) and key.startswith("manifests/") and file in expected["files"]
 
 
 # -- the ledger and the events ------------------------------------------------------------------------------

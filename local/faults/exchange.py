@@ -33,6 +33,14 @@ class Request:
             changed.headers.replace_header("X-Amz-Target", f"{prefix}.{operation}")
         return changed
 
+    def as_head(self) -> "Request":
+        """The same caller asks about the same object."""
+        headers = Message()
+        for name in ("Host", "Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256"):
+            if name in self.headers:
+                headers[name] = self.headers[name]
+        return Request("HEAD", self.target.partition("?")[0], headers, b"", self.operation, True)
+
     def with_body(self, body: bytes) -> "Request":
         return Request(self.method, self.target, deepcopy(self.headers), body, self.operation, True)
 

@@ -2,7 +2,6 @@
 
 import resource
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -116,11 +115,3 @@ class Fleet:
 def _data_bytes(pid: int) -> int:
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmData"].split()[0]) * 1024
-
-
-def after(delay_s: float, action: Callable[[], object]) -> threading.Timer:
-    """Do something a little later, in a thread of its own."""
-    timer = threading.Timer(delay_s, action)
-    timer.daemon = True
-    timer.start()
-    return timer

@@ -4,7 +4,7 @@ import threading
 import zlib
 from typing import Any
 
-from local.faults import s3_rules, sabotage
+from local.faults import answers, s3_rules, sabotage
 from local.faults.dice import Fault
 from local.faults.exchange import Request, Response, json_answer
 from local.faults.journal import Journal
@@ -23,14 +23,22 @@ class S3Gate:
         self._journal = journal
         self._rules = S3Rules()
         self._broken = broken
+        self._conditional = threading.Lock()
 
     def serve(self, request: Request, fault: Fault | None) -> Response:
+        # moto looks at a condition and writes in two steps, without a lock.
+        if "If-Match" in request.headers or "If-None-Match" in request.headers:
+            with self._conditional:
+                return self._serve(request, fault)
+        return self._serve(request, fault)
+
+    def _serve(self, request: Request, fault: Fault | None) -> Response:
         if fault and fault.kind == "corrupted":
             fault.missed = not request.body
             request = request.with_body(
                 sabotage.flipped(request.body, fault.chance.randrange(max(len(request.body), 1)))
             )
-        refusal = self._rules.refusal(request)
+        refusal = self._rules.refusal(request) or self._unmatched(request)
         if refusal:
             return refusal
         name = request.operation.name
@@ -46,6 +54,19 @@ class S3Gate:
             if name == "PutObject" and is_object and self._broken is Sabotage.EXTRA_OBJECT:
                 self._upstream.send(sabotage.beside(request))
         return response
+
+    def _unmatched(self, request: Request) -> Response | None:
+        """moto completes a multipart upload whatever If-Match says."""
+        wanted = request.headers.get("If-Match")
+        if request.operation.name != "CompleteMultipartUpload" or wanted is None:
+            return None
+        head = self._upstream.send(request.as_head())
+        etag = next((value for name, value in head.headers if name.lower() == "etag"), None)
+        if head.ok and etag == wanted:
+            return None
+        return answers.s3_error(
+            request.operation, 412, "PreconditionFailed", "At least one of the conditions did not hold."
+        )
 
     def _note(self, request: Request) -> None:
         _, _, key = request.operation.path.lstrip("/").partition("/")

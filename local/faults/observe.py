@@ -5,6 +5,7 @@ The ledger's history comes from a DynamoDB stream: every write, with the item be
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -28,6 +29,7 @@ class Observation:
     events: list[dict[str, Any]] = field(default_factory=list)  # type, detail
     parked: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # queue → body, reason, …
     left_on_queues: dict[str, int] = field(default_factory=dict)
+    object_writes: dict[str, int] = field(default_factory=dict)  # key → how often it was written
     uploads_left: int = 0
 
     def to_plain(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def observe(clients: Clients, places: Places, journal: Path) -> Observation:
         ledger=list(_items(clients("dynamodb"), places.ledger)),
         transitions=list(_transitions(clients("dynamodbstreams"), places.ledger)),
         events=list(_events(journal)),
+        object_writes=dict(Counter(entry["key"] for entry in _entries(journal, "object"))),
         parked={name: list(messages(sqs, url)) for name, url in places.dlqs.items()},
         left_on_queues={name: sum(depth(sqs, url)) for name, url in places.queues.items()},
         uploads_left=len(uploads),
@@ -134,10 +137,14 @@ def _transitions(streams: Any, table: str) -> Iterator[dict[str, Any]]:
 
 
 def _events(journal: Path) -> Iterator[dict[str, Any]]:
-    for line in journal.read_text().splitlines():
-        entry = json.loads(line)
-        if entry["kind"] == "event" and entry["source"] == "export-processing":
+    for entry in _entries(journal, "event"):
+        if entry["source"] == "export-processing":
             yield {"type": entry["type"], "detail": json.loads(entry["detail"])}
+
+
+def _entries(journal: Path, kind: str) -> Iterator[dict[str, Any]]:
+    entries = map(json.loads, journal.read_text().splitlines())
+    return (entry for entry in entries if entry["kind"] == kind)
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def good() -> State:
             ],
         },
         "left_on_queues": {"export-jobs": 0, "download-tasks": 0},
+        "object_writes": {"exports/j/a.json": 3},
         "uploads_left": 0,
     }
 
@@ -95,6 +96,7 @@ def test_a_good_ending_is_good() -> None:
     assert verdict.findings == []
     assert verdict.ok
     assert (verdict.expected, verdict.present, verdict.messages_sent) == (3, 3, 3)
+    assert verdict.objects_written_again == 2
     assert verdict.parked == {"malformed-message": 1, "truncated-archive": 1, "unknown-job": 1}
 
 

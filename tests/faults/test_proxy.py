@@ -357,6 +357,27 @@ class TestObjects:
         assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"".join(pieces)
         assert [line["key"] for line in setup.journal() if line["kind"] == "object"] == ["k"]
 
+    def test_a_multipart_upload_keeps_its_condition(self, setup: Setup) -> None:
+        s3 = setup.client("s3")
+        bucket = setup.bucket(s3)
+        etag = s3.put_object(Bucket=bucket, Key="k", Body=b"old")["ETag"]
+
+        def write(body: bytes, condition: str) -> None:
+            upload = {
+                "Bucket": bucket,
+                "Key": "k",
+                "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"],
+            }
+            part = s3.upload_part(**upload, PartNumber=1, Body=body)["ETag"]
+            parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+            s3.complete_multipart_upload(**upload, MultipartUpload=parts, IfMatch=condition)
+
+        with pytest.raises(ClientError) as error:
+            write(b"lost", '"0123"')
+        assert code(error) == "PreconditionFailed"
+        write(b"new", etag)
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"new"
+
     def test_trailing_checksums_are_checked(self, setup: Setup) -> None:
         import http.client
 

@@ -1,0 +1,102 @@
+"""The part of the checker that looks at S3: objects byte for byte, manifests entry for entry."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from local.faults.verdict import Verdict
+
+_IN_S3 = {"uploaded", "already-present"}
+
+
+def check_objects(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: Verdict) -> None:
+    """Every expected object and manifest is there and right, and nothing else is."""
+    objects = seen["objects"]
+    wanted = set(expected["objects"])
+    for key, want in expected["objects"].items():
+        _judge_object(key, want, objects.get(key), verdict)
+    for file, entries in expected["entries"].items():
+        manifest, lines = f"manifests/{file}.json", f"manifests/{file}.entries.jsonl"
+        wanted |= {manifest, lines}
+        _judge(
+            manifest, objects.get(manifest), _manifest_faults(file, entries, objects.get(manifest)), verdict
+        )
+        _judge(lines, objects.get(lines), _lines_faults(entries, objects.get(lines)), verdict)
+    for key in sorted(set(objects) - wanted):
+        if not _part_of_a_split(key, expected):
+            verdict.add("extra", f"{key} is not an object that anything leads to")
+
+
+def _judge_object(
+    key: str, want: Mapping[str, Any], have: Mapping[str, Any] | None, verdict: Verdict
+) -> None:
+    faults = []
+    if have:
+        faults = [
+            f"{name} is {have[name]!r} instead of {want[name]!r}"
+            for name in ("size", "sha256")
+            if have[name] != want[name]
+        ]
+        for header, name in (("export-job-id", "job"), ("file-id", "file"), ("sha256", "sha256")):
+            if have["metadata"].get(header) != want[name]:
+                faults.append(f"metadata {header} is {have['metadata'].get(header)!r}")
+    _judge(key, have, faults, verdict)
+
+
+def _judge(key: str, have: Mapping[str, Any] | None, faults: list[str], verdict: Verdict) -> None:
+    verdict.expected += 1
+    if have is None:
+        verdict.add("missing", f"{key} is not there")
+    elif faults:
+        verdict.add("wrong", f"{key}: {'; '.join(faults)}")
+    else:
+        verdict.present += 1
+
+
+def _manifest_faults(file: str, entries: Mapping[str, str], have: Mapping[str, Any] | None) -> list[str]:
+    if have is None:
+        return []
+    try:
+        manifest = json.loads(have["text"])
+        found, named = _merged(manifest["outcomes"]), f"{manifest['export_job_id']}/{manifest['file_id']}"
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"it is not a manifest ({error!r})"]
+    faults = [] if named == file else [f"it is the manifest of {named}"]
+    wanted = Counter(entries.values())
+    if found != dict(wanted):
+        faults.append(f"outcomes {found} instead of {dict(wanted)}")
+    return faults
+
+
+def _merged(outcomes: Mapping[str, int]) -> dict[str, int]:
+    """A later attempt finds what an earlier one has uploaded: both mean that it is in S3."""
+    merged: Counter[str] = Counter()
+    for outcome, count in outcomes.items():
+        merged["uploaded" if outcome in _IN_S3 else outcome] += count
+    return {outcome: count for outcome, count in merged.items() if count}
+
+
+def _lines_faults(entries: Mapping[str, str], have: Mapping[str, Any] | None) -> list[str]:
+    if have is None:
+        return []
+    try:
+        lines = [json.loads(line) for line in have["text"].splitlines()]
+        found = [
+            (line["path"], "uploaded" if line["outcome"] in _IN_S3 else line["outcome"]) for line in lines
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"it is not a list of entries ({error!r})"]
+    faults = [
+        f"{path} is listed {count} times" for path, count in Counter(p for p, _ in found).items() if count > 1
+    ]
+    if dict(found) != dict(entries):
+        differing = sorted(set(dict(found).items()) ^ set(entries.items()))
+        faults.append(f"entries differ: {differing[:4]}")
+    return faults
+
+
+def _part_of_a_split(key: str, expected: Mapping[str, Any]) -> bool:
+    """The parts of a split archive's manifest may stay below it."""
+    file, parts, _ = key.removeprefix("manifests/").partition(".parts/")
+    return bool(parts) and key.startswith("manifests/") and file in expected["files"]
