@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runtime.shared.contracts import ParkReason
+from runtime.worker import archive
 from runtime.worker.archive import (
     ArchiveRejected,
     Directory,
@@ -63,7 +64,7 @@ def _findings(content: bytes, directory: Directory, limits: Limits, piece: int) 
             yield streamed
         else:
             assert verdict.detail
-            yield Finding(entry, FOLDER if entry.is_directory else verdict.outcome, verdict.detail)
+            yield Finding(entry, FOLDER if verdict is archive.FOLDER else verdict.outcome, verdict.detail)
 
 
 def _attempt(entry: Entry, read: object) -> Finding:

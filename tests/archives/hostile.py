@@ -30,7 +30,7 @@ def check(content: bytes, piece: int = 37) -> list[Finding] | ParkReason:
     for one in found:
         if one.outcome == READ:
             _check_bytes(one)
-            _check_name(one.entry.name)
+            check_name(one.entry.name)
             key = unicodedata.normalize("NFC", one.entry.name)
             assert key not in published
             published.add(key)
@@ -47,7 +47,7 @@ def _check_bytes(one: Finding) -> None:
     assert size <= max(LIMITS.ratio_floor_bytes, LIMITS.max_ratio * one.entry.compressed_size)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
     assert 0 < len(name.encode("utf-8")) <= LIMITS.max_name_bytes
     segments = name.split("/")
     assert len(segments) <= LIMITS.max_depth + 1

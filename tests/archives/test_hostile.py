@@ -13,7 +13,7 @@ from runtime.worker.archive.names import unsafe
 from tests.archives import samples
 from tests.archives.cases import CASES
 from tests.archives.craft import File, archive, descriptor, extra, unicode_extra, zip64_extra
-from tests.archives.hostile import LIMITS, _check_name, check
+from tests.archives.hostile import LIMITS, check, check_name
 
 BOUNDED = settings(deadline=None, suppress_health_check=list(HealthCheck))
 SMALL = sorted((case.content for case in CASES), key=len)
@@ -182,7 +182,7 @@ def test_any_bytes_as_compressed_data(packed: bytes, method: int, size: int) -> 
 def test_a_name_that_passes_is_fit_for_a_key(name: str) -> None:
     name = name.replace("\\", "/")
     if unsafe(name, LIMITS) is None and not name.endswith("/"):
-        _check_name(name)
+        check_name(name)
 
 
 @settings(BOUNDED, max_examples=100)

@@ -15,12 +15,13 @@ not exist. Every rule has a small file of its own in tests/archives, with its ou
 from runtime.worker.archive.directory import Directory, read_directory
 from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.errors import ArchiveRejected, EntryRejected
-from runtime.worker.archive.judge import Verdict, judge
+from runtime.worker.archive.judge import FOLDER, Verdict, judge
 from runtime.worker.archive.limits import Buffer, ByteSource, Limits
 from runtime.worker.archive.reader import EntryReader
 from runtime.worker.archive.whole import read_entry
 
 __all__ = [
+    "FOLDER",
     "ArchiveRejected",
     "Buffer",
     "ByteSource",

@@ -40,7 +40,7 @@ _LARGEST = (1 << 64) - 1
 
 
 class Verdict(NamedTuple):
-    """Why an entry is not fetched. Folders get NOT_A_FILE too: tell them by `Entry.is_directory`."""
+    """Why an entry is not fetched. A folder's is `FOLDER`: nothing is wrong with it."""
 
     outcome: EntryOutcome
     detail: str
@@ -75,6 +75,8 @@ def _judge_alone(entry: Entry, directory: Directory, limits: Limits) -> Verdict 
     if fault := unsafe(entry.name, limits):
         return Verdict(*fault)
     if entry.name[-1] == "/":
+        if entry.size:
+            return Verdict(EntryOutcome.NOT_A_FILE, f"a folder by its name, yet with {entry.size} bytes")
         return FOLDER
     if entry.external_attrs >> 28 and (kind := _KINDS.get(stat.S_IFMT(entry.external_attrs >> 16))):
         # Whatever system the entry claims to come from: extractors differ on whether they look at that.

@@ -122,7 +122,7 @@ class EntryReader:
                 if decoder.unused_data or self._left:
                     raise trailing()
                 return
-            if decoder.needs_input:
+            if decoder.needs_input or not (out or data):  # the latter: it would never come to an end
                 return
             data = _NOTHING
 

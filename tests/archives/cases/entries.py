@@ -33,6 +33,7 @@ def method(number: int, name: str) -> Case:
 
 
 KIND = [
+    refused("folder-with-data", "4.3.8", "A folder that holds data.", File("a/", TEXT), O.NOT_A_FILE),
     refused("symlink", "4.4.15", "A symbolic link.", File("a", b"/etc/passwd", mode=SYMLINK), O.NOT_A_FILE),
     refused(
         "symlink-from-windows",
