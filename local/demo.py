@@ -64,12 +64,12 @@ def run(size: Size, seed: int, console: Console) -> Result:
         say("checking every object, entry and parked message")
         findings = check(platform, exports, parked_jobs=parked_jobs)
         seconds = time.monotonic() - began
-        for task in platform.tasks:
-            if task.running:
-                task.kill(signal.SIGTERM)
-        for task in platform.tasks:
-            if task.stop() not in (0, -signal.SIGKILL):
-                findings.problems.append(f"{task.name} ended with exit code {task.exit_code}; see {task.log}")
+        platform.stop_tasks()
+        findings.problems += [
+            f"{task.name} ended with exit code {task.exit_code}; see {task.log}"
+            for task in platform.tasks
+            if task.exit_code not in (0, -signal.SIGKILL)
+        ]
         findings.problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
         peaks = {task.name: round(task.peak_rss_mb, 1) for task in platform.tasks}
         return Result(findings, seconds, killed, peaks)

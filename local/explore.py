@@ -32,10 +32,7 @@ def main() -> int:
             console.print(_guide(platform, api_url, list(exports.catalogue.exports)), markup=False)
             stop.wait()
             console.print("stopping the tasks")
-            for task in platform.tasks:
-                task.kill(signal.SIGTERM)
-            for task in platform.tasks:
-                task.stop()
+            platform.stop_tasks()
     except (RuntimeError, TimeoutError) as error:
         console.print(str(error), style="red", markup=False)
         return 1

@@ -181,6 +181,13 @@ class Platform(Operations):
             task.wait_until_ready()
         return task
 
+    def stop_tasks(self) -> None:
+        """SIGTERM to every task at once, and wait for all of them as `Task.stop` does."""
+        for task in self.tasks:
+            task.kill(signal.SIGTERM)
+        for task in self.tasks:
+            task.wait_for_end()
+
     def _read_definitions(self) -> dict[str, TaskDefinition]:
         ecs, cluster = self.client("ecs"), self.output("ClusterName")
         found: dict[str, TaskDefinition] = {}

@@ -91,9 +91,16 @@ class Task:
 
     def stop(self, timeout_s: float | None = None) -> int:
         """SIGTERM, then SIGKILL after the definition's stopTimeout; returns the exit code."""
-        return processes.stop(
-            self.process, timeout_s if timeout_s is not None else self.definition.stop_timeout_s
-        )
+        self.kill(signal.SIGTERM)
+        return self.wait_for_end(timeout_s)
+
+    def wait_for_end(self, timeout_s: float | None = None) -> int:
+        """The exit code of a task that was told to stop; SIGKILL after the definition's stopTimeout."""
+        try:
+            return self.process.wait(self.definition.stop_timeout_s if timeout_s is None else timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill(signal.SIGKILL)
+            return self.process.wait()
 
     def wait_until_ready(self, timeout_s: float = 30.0) -> None:
         """Until /readyz says yes. Raises RuntimeError with the end of its log if the task ends before."""
