@@ -23,7 +23,7 @@ from runtime.worker.download.meter import ByteMeter
 from runtime.worker.download.ranges import Connector
 from runtime.worker.download.spool import Scratch
 from runtime.worker.download.transport import Transport
-from runtime.worker.lanes import BLOCK_BYTES, BLOCK_OUTPUT_BYTES, work_through
+from runtime.worker.lanes import BLOCK_OUTPUT_BYTES, BLOCK_RAW_BYTES, Lanes, work_through
 from runtime.worker.manifest import (
     JSON_LINES,
     ArchiveIdentity,
@@ -230,7 +230,7 @@ class ArchiveProcessor:
             generous=_grant_bytes(min(max(least, _GENEROUS_PART_BYTES), largest)) + book,
         )
         with grant:
-            buffers = grant.size - book - BLOCK_BYTES
+            buffers = grant.size - book - BLOCK_RAW_BYTES
             part = max(least, min(_GENEROUS_PART_BYTES, buffers // 2 // MIB * MIB))
             uploader = Uploader(
                 self._clients.objects,
@@ -251,7 +251,7 @@ class ArchiveProcessor:
                 attempt.progressed,
                 attempt.checkpoints,
             )
-            work_through(run, self._helpers, self.memory, connections)
+            work_through(run, Lanes(self._helpers, self.memory, connections))
             return run
 
     def _publish(
@@ -289,4 +289,4 @@ def _grant_bytes(part: int) -> int:
     """What an archive needs whose parts are this long: one being filled, one in flight, and a block being
     read.
     """
-    return 2 * max(part, BLOCK_BYTES + BLOCK_OUTPUT_BYTES) + BLOCK_BYTES
+    return 2 * max(part, BLOCK_RAW_BYTES + BLOCK_OUTPUT_BYTES) + BLOCK_RAW_BYTES

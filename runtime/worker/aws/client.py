@@ -6,7 +6,6 @@ would make slower, not faster.
 """
 
 import random
-import socket
 import ssl
 import threading
 import time
@@ -17,10 +16,10 @@ from dataclasses import dataclass
 from runtime.worker.aws.endpoint import Endpoint
 from runtime.worker.aws.errors import AwsError, AwsUnreachable, error_of
 from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, Signer
+from runtime.worker.net.connect import open_wire
 from runtime.worker.net.wire import Buffer, Head, Wire, WireError
 from runtime.worker.scope import Scope
 
-_CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 60.0
 _ATTEMPTS = 7
 _BACK_OFF_BASE_S = 0.1
@@ -129,7 +128,7 @@ class AwsClient:
             head = self._signer.head(call.method, call.path, call.headers, call.payload_hash, call.length)
             wire = self._take() if not fresh else None
             if wire is None:
-                wire = self._connect()
+                wire = self._connect(scope)
             scope.track(wire)
             wire.send(head, call.body)
         except WireError as error:
@@ -170,19 +169,9 @@ class AwsClient:
                 return wire
             wire.close()
 
-    def _connect(self) -> Wire:
-        try:
-            sock = socket.create_connection(
-                (self.endpoint.host, self.endpoint.port), timeout=_CONNECT_TIMEOUT_S
-            )
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                sock = self._tls.wrap_socket(sock, server_hostname=self.endpoint.host)
-        except OSError as error:
-            raise WireError(
-                f"connecting to {self.endpoint.host}:{self.endpoint.port} failed: {error}"
-            ) from error
-        return Wire(sock, _READ_TIMEOUT_S)
+    def _connect(self, scope: Scope) -> Wire:
+        host, port = self.endpoint.host, self.endpoint.port
+        return open_wire(host, port, scope, timeout_s=_READ_TIMEOUT_S, tls=self._tls, name=host)
 
     def close(self) -> None:
         while self._idle:

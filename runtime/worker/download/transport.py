@@ -1,7 +1,6 @@
 """GET over guarded connections: redirects followed by hand, each one judged like the first URL."""
 
 import contextlib
-import socket
 import ssl
 import time
 from collections import defaultdict, deque
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin
 
 from runtime.worker.download.guard import ForbiddenDownload, HostGuard
+from runtime.worker.net.connect import open_wire
 from runtime.worker.net.wire import Head, Wire, WireError
 from runtime.worker.scope import Scope
 
@@ -78,7 +78,7 @@ class Transport:
     def _ask(self, parts: SplitResult, headers: Mapping[str, str], scope: Scope) -> tuple[Wire, Head]:
         while True:
             scope.check()
-            wire = self._idle_to(parts) or self._connect(parts)
+            wire = self._idle_to(parts) or self._connect(parts, scope)
             scope.track(wire)
             try:
                 wire.send(self._request(parts, headers))
@@ -128,23 +128,20 @@ class Transport:
         text = f"GET {_ascii(target)} HTTP/1.1\r\n{lines}\r\n"
         return text.encode("latin-1")
 
-    def _connect(self, parts: SplitResult) -> Wire:
+    def _connect(self, parts: SplitResult, scope: Scope) -> Wire:
         host, port = parts.hostname or "", parts.port or _default_port(parts)
-        last: OSError | None = None
+        tls = self._tls if parts.scheme == "https" else None
+        last: WireError | None = None
         try:
             addresses = self._guard.addresses(host, port)
         except OSError as error:
             raise WireError(f"the name {host} cannot be resolved: {error}") from error
         for address in addresses:
             try:
-                sock = socket.create_connection((str(address), port), timeout=min(10.0, self._timeout_s))
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if parts.scheme == "https":
-                    sock = self._tls.wrap_socket(sock, server_hostname=host)
-                return Wire(sock, self._timeout_s)
-            except OSError as error:
+                return open_wire(str(address), port, scope, timeout_s=self._timeout_s, tls=tls, name=host)
+            except WireError as error:
                 last = error
-        raise WireError(f"connecting to {host}:{port} failed: {last}") from last
+        raise last or WireError(f"{host} has no address")
 
 
 def origin_of(parts: SplitResult) -> Origin:
