@@ -15,9 +15,7 @@ RECORDED = json.loads((Path(__file__).parent / "recorded_actions.json").read_tex
 WAIVERS = {
     "orchestrator": {},
     "worker": {
-        "dynamodb:Query": "Only a task that is split looks at its parts; the runs' archives are smaller",
         "dynamodb:ConditionCheckItem": "Only a part of a split task is written on condition of the others",
-        "s3:AbortMultipartUpload": "Only a multipart upload that fails a check is aborted",
         "s3:ListMultipartUploadParts": "Only an interrupted multipart upload of a huge entry is resumed",
     },
 }
