@@ -64,7 +64,7 @@ REASONS: Mapping[str, str] = {
     "observability/*/Events/Group/Policy/ResourcePolicy": "Lets EventBridge write to that log group",
     "observability/Attention/Resource": "One alarm over all alarms, so that one fault is one message",
     "observability/Alarms/Resource": "Where people and paging tools subscribe",
-    "observability/Alarms/Policy/Resource": "Refuses publishing without TLS",
+    "observability/Alarms/Policy/Resource": "Lets this account's alarms publish, and nobody without TLS",
     "observability/Alarms/*/Resource": "The address that the environment names",
     "observability/Dashboard/Dashboard/Resource": "Are we keeping up, what is failing, what does it cost",
     "*/Task/Resource": "What a task is: the image, its command, settings, size, health check and limits",

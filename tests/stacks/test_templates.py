@@ -210,6 +210,48 @@ def test_one_composite_alarm_tells_the_topic_of_every_alarm(deployment):
     assert composite["AlarmActions"] == [{"Ref": topic.logical_id}]
 
 
+def test_cloudwatch_may_publish_to_every_topic_that_an_alarm_tells(deployment):
+    alarms = [
+        *deployment.of_type("AWS::CloudWatch::Alarm"),
+        *deployment.of_type("AWS::CloudWatch::CompositeAlarm"),
+    ]
+    told = {
+        deployment.target(alarm.template, action).logical_id: deployment.target(alarm.template, action)
+        for alarm in alarms
+        for kind in ("AlarmActions", "OKActions", "InsufficientDataActions")
+        for action in alarm.properties.get(kind, ())
+    }
+    assert told
+    account = {"aws:SourceAccount": deployment.environment.account}
+    for topic in told.values():
+        (publish,) = [
+            statement
+            for policy in deployment.of_type("AWS::SNS::TopicPolicy")
+            if {"Ref": topic.logical_id} in policy.properties["Topics"]
+            for statement in policy.properties["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Allow"
+        ]
+        assert publish["Action"] == "sns:Publish"
+        assert publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert publish["Resource"] == {"Ref": topic.logical_id}
+        assert publish["Condition"]["StringEquals"] == account
+        region, number = deployment.environment.region, deployment.environment.account
+        assert publish["Condition"]["ArnLike"] == {
+            "aws:SourceArn": f"arn:aws:cloudwatch:{region}:{number}:alarm:*"
+        }
+        encrypted_by = topic.properties.get("KmsMasterKeyId")
+        assert (encrypted_by is not None) == deployment.environment.storage.customer_managed_key
+        if encrypted_by is not None:
+            key = deployment.target(topic.template, encrypted_by)
+            (use,) = [
+                statement
+                for statement in key.properties["KeyPolicy"]["Statement"]
+                if statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+            ]
+            assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+            assert use["Condition"]["StringEquals"] == account
+
+
 def test_the_dashboard_asks_three_questions(deployment):
     body = json.dumps(only(deployment.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
     for question in ("Are we keeping up?", "What is failing?", "What does it cost?"):
