@@ -53,7 +53,7 @@ STAGING = Environment(
         nat_gateways=1,
         interface_endpoints=("ecr.api", "ecr.dkr", "logs", "secretsmanager", "sqs"),
     ),
-    storage=Storage(protected=True, customer_managed_key=True),
+    storage=Storage(protected=True, customer_managed_key=True, existing_metadata_table="export-metadata"),
     load=Load(
         export_jobs_per_day=10_000,
         archives_per_export_job=3,
@@ -79,7 +79,12 @@ PROD = Environment(
     log_retention_days=90,
     ledger_retention_days=90,
     network=Network(egress="public-ip", interface_endpoints=("secretsmanager", "sqs")),
-    storage=Storage(protected=True, customer_managed_key=True, infrequent_access_after_days=90),
+    storage=Storage(
+        protected=True,
+        customer_managed_key=True,
+        existing_metadata_table="export-metadata",
+        infrequent_access_after_days=90,
+    ),
     load=Load(
         export_jobs_per_day=100_000,
         archives_per_export_job=3,

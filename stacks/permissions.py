@@ -5,8 +5,11 @@ runtime calls. `tests/stacks/test_permissions.py` compares them in both directio
 while the end-to-end tests ran.
 """
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 
 from stacks.acknowledgements import acknowledge, wildcard
@@ -42,9 +45,10 @@ def ledger_of_parts(service: QueueService, table: dynamodb.ITable) -> None:
     service.allow(["dynamodb:Query", "dynamodb:ConditionCheckItem"], [table.table_arn])
 
 
-def read_metadata(service: QueueService, table: dynamodb.ITable) -> None:
+def read_metadata(service: QueueService, storage: StorageStack) -> None:
     """Look up what should be in an archive; the table is others' and is never written."""
-    service.allow(["dynamodb:BatchGetItem", "dynamodb:GetItem"], [table.table_arn])
+    service.allow(["dynamodb:BatchGetItem", "dynamodb:GetItem"], [storage.metadata.table_arn])
+    _use_key(service, storage.metadata_key, ["kms:Decrypt"], via="dynamodb")
 
 
 def write_objects(service: QueueService, storage: StorageStack) -> None:
@@ -78,6 +82,15 @@ def read_api_secret(service: QueueService, storage: StorageStack) -> None:
     if storage.key is not None:
         # Secrets Manager decrypts in the reader's name, and so does DynamoDB for whoever uses a table.
         service.allow(["kms:Decrypt"], [storage.key.key_arn])
+
+
+def _use_key(service: QueueService, key: kms.IKey | None, actions: Sequence[str], *, via: str) -> None:
+    """Let an AWS service use the key in the role's name. The role itself can decrypt nothing with it."""
+    if key is not None:
+        region = cdk.Stack.of(service).region
+        service.allow(
+            actions, [key.key_arn], {"StringEquals": {"kms:ViaService": f"{via}.{region}.amazonaws.com"}}
+        )
 
 
 def publish_events(service: QueueService) -> None:

@@ -49,6 +49,7 @@ class StorageStack(cdk.Stack):
             key=self.key,
         ).table
         self.metadata = self._metadata_table()
+        self.metadata_key = self._metadata_key()
         self.api_secret = self._api_secret()
         cdk.CfnOutput(self, "BucketName", value=self.bucket.bucket_name)
         cdk.CfnOutput(self, "LedgerTableName", value=self.ledger.table_name)
@@ -170,6 +171,13 @@ class StorageStack(cdk.Stack):
                 {"NIST.800.53.R5-SecretsManagerUsingKMSKey": "AWS's own key: this environment has no CMK"},
             )
         return secret
+
+    def _metadata_key(self) -> kms.IKey | None:
+        """What the metadata is encrypted with: an existing table's is its owners' choice, not ours."""
+        if self._values.existing_metadata_table is None:
+            return self.key
+        arn = self._values.existing_metadata_key_arn
+        return None if arn is None else kms.Key.from_key_arn(self, "MetadataKey", arn)
 
     def _metadata_table(self) -> dynamodb.ITable:
         if self._values.existing_metadata_table is not None:

@@ -73,7 +73,7 @@ class WorkerStack(cdk.Stack):
             },
         )
         work_through(self.service, messaging.download_tasks)
-        read_metadata(self.service, storage.metadata)
+        read_metadata(self.service, storage)
         write_objects(self.service, storage)
         ledger(self.service, storage.ledger)
         ledger_of_parts(self.service, storage.ledger)

@@ -98,10 +98,17 @@ class QueueService(Construct):
             },
         )
 
-    def allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
+    def allow(
+        self,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        conditions: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         """Let the tasks do these actions on these resources (ARNs), and nothing beside."""
         self.task_definition.add_to_task_role_policy(
-            iam.PolicyStatement(actions=list(actions), resources=list(resources))
+            iam.PolicyStatement(
+                actions=list(actions), resources=list(resources), conditions=dict(conditions or {})
+            )
         )
 
     def _task_definition(self) -> ecs.FargateTaskDefinition:

@@ -12,6 +12,7 @@ from stacks.values import Environment, ExistingVpc, Network, Service, Storage
 from tests.stacks.conftest import CONTEXT, read
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-0000-4000-8000-000000000000"
+THEIR_KEY = "arn:aws:kms:eu-west-1:123456789012:key/9c8b7a6d-0000-4000-8000-000000000000"
 COLLECTOR = "public.ecr.aws/aws-observability/aws-otel-collector:v0.45.0"
 
 
@@ -42,6 +43,7 @@ def changed(model, **update):
         (lambda: changed(DEV.worker, cpu=3000), "cpu"),
         (lambda: changed(DEV.worker, ephemeral_storage_gib=500), "ephemeral_storage_gib"),
         (lambda: Storage(protected=True, existing_key_arn="key-1"), "existing_key_arn"),
+        (lambda: Storage(protected=True, existing_metadata_key_arn=KEY), "name the table too"),
         (lambda: changed(DEV.export_api, base_url="http://plain.example.com"), "base_url"),
         (lambda: Service(cpus=1), "cpus"),
     ],
@@ -68,7 +70,12 @@ def test_what_others_own_is_taken_by_attribute():
                     route_table_ids=("rtb-1", "rtb-2"),
                 ),
             ),
-            "storage": Storage(protected=True, existing_key_arn=KEY, existing_metadata_table="catalogue"),
+            "storage": Storage(
+                protected=True,
+                existing_key_arn=KEY,
+                existing_metadata_table="catalogue",
+                existing_metadata_key_arn=THEIR_KEY,
+            ),
         }
     )
     built = stage(theirs)
@@ -97,6 +104,25 @@ def test_what_others_own_is_taken_by_attribute():
                     {"Environment": Match.array_with([{"Name": "METADATA_TABLE_NAME", "Value": "catalogue"}])}
                 )
             ]
+        },
+    )
+    worker.has_resource_properties(
+        "AWS::IAM::Policy",
+        {
+            "PolicyDocument": {
+                "Statement": Match.array_with(
+                    [
+                        {
+                            "Effect": "Allow",
+                            "Action": "kms:Decrypt",
+                            "Resource": THEIR_KEY,
+                            "Condition": {
+                                "StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}
+                            },
+                        }
+                    ]
+                )
+            }
         },
     )
 

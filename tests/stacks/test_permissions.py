@@ -83,6 +83,29 @@ def test_each_service_works_through_its_own_queue_only(deployment):
                 assert queues == {service.queue}
 
 
+def test_the_worker_only_reads_the_metadata_whoever_owns_the_table(deployment):
+    environment = deployment.environment
+    name = environment.storage.existing_metadata_table
+    worker = next(service for service in deployment.services() if service.name == "worker")
+    tables = {}
+    for statement in statements(deployment, worker):
+        for resource in listed(statement["Resource"]):
+            actions = set(listed(statement["Action"]))
+            if any(action.startswith("dynamodb:") for action in actions):
+                tables.setdefault(json.dumps(resource), set()).update(actions)
+    readers = [table for table, actions in tables.items() if "dynamodb:BatchGetItem" in actions]
+
+    assert len(tables) == 2
+    (metadata,) = readers
+    assert tables[metadata] == {"dynamodb:BatchGetItem", "dynamodb:GetItem"}
+    if name is None:
+        assert deployment.target(worker.task.template, json.loads(metadata)).path.endswith(
+            "Metadata/Table/Resource"
+        )
+    else:
+        assert f":dynamodb:{environment.region}:{environment.account}:table/{name}" in metadata
+
+
 def test_the_worker_writes_under_its_two_prefixes_only(deployment):
     worker = next(service for service in deployment.services() if service.name == "worker")
     for statement in statements(deployment, worker):
