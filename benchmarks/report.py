@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,7 +51,8 @@ def write(directory: Path, runs: Runs, scale: float) -> None:
 
 
 def show(runs: Runs, verdicts: Sequence[Target]) -> None:
-    console = Console()
+    # Piped into a file there is no terminal to fit into.
+    console = Console() if sys.stdout.isatty() else Console(width=120)
     for shape, programs in runs.items():
         console.print(_table(shape, programs))
     if any(run.stopped for programs in runs.values() for of in programs.values() for run in of):
