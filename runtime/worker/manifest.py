@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from json.encoder import encode_basestring
 from typing import Any
 
 from runtime.shared.contracts import DownloadTask
@@ -106,21 +107,18 @@ def entry_lines(results: Sequence[EntryResult]) -> Iterator[bytes]:
         yield "".join(lines).encode("utf-8", "replace")
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def _line(result: EntryResult) -> str:
+    # Written out, because building and walking a dictionary for each of 100,000 lines takes three times as
+    # long.
     entry = result.entry
-    line: dict[str, Any] = {
-        "path": entry.name,
-        "outcome": result.outcome,
-        "size": entry.size,
-        "crc32": f"{entry.crc32:08x}",
-    }
+    line = (
+        f'{{"path":{encode_basestring(entry.name)},"outcome":"{result.outcome}","size":{entry.size},'
+        f'"crc32":"{entry.crc32:08x}"'
+    )
     if result.sha256 is not None:
-        line["sha256"] = result.sha256
+        line += f',"sha256":"{result.sha256}"'
     if result.key is not None:
-        line["key"] = result.key
+        line += f',"key":{encode_basestring(result.key)}'
     if result.detail is not None:
-        line["detail"] = result.detail
-    return _encode(line) + "\n"
+        line += f',"detail":{encode_basestring(result.detail)}'
+    return line + "}\n"
