@@ -166,7 +166,8 @@ def _require_progress(platform: Platform, look: Snapshot, still_s: float, limit_
         open_jobs = ", ".join(f"{job.job_id} ({job.status})" for job in look.jobs if not job.finished)
         raise DemoFailed(
             f"nothing has moved for {limit_s:g} s; not finished: {open_jobs or 'none'}; "
-            f"queues {look.depths}; the tasks' logs are in {platform.directory / 'logs'}"
+            f"queues {look.depths}; refused by IAM: {', '.join(sorted(set(platform.denials()))) or 'nothing'}; "
+            f"the tasks' logs are in {platform.directory / 'logs'}"
         )
 
 
@@ -175,7 +176,7 @@ def main() -> int:
     parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     try:
         result = run(arguments.size, arguments.seed, console)
     except (DemoFailed, RuntimeError, TimeoutError) as error:

@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
