@@ -56,6 +56,6 @@ class OrchestratorStack(cdk.Stack):
         )
         work_through(self.service, messaging.export_jobs)
         send(self.service, messaging.download_tasks.queue)
-        ledger(self.service, storage.ledger)
+        ledger(self.service, storage)
         read_api_secret(self.service, storage)
         publish_events(self.service)

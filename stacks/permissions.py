@@ -8,7 +8,6 @@ while the end-to-end tests ran.
 from collections.abc import Sequence
 
 import aws_cdk as cdk
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 
@@ -35,14 +34,16 @@ def send(service: QueueService, queue: sqs.IQueue) -> None:
     service.allow(["sqs:SendMessage"], [queue.queue_arn])
 
 
-def ledger(service: QueueService, table: dynamodb.ITable) -> None:
+def ledger(service: QueueService, storage: StorageStack) -> None:
     """Claim, renew and finish units of work: reads and conditional updates, alone or in a transaction."""
-    service.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [table.table_arn])
+    service.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [storage.ledger.table_arn])
+    # Writes too only decrypt: DynamoDB unwraps the table's own data key in the caller's name.
+    _use_key(service, storage.key, ["kms:Decrypt"], via="dynamodb")
 
 
-def ledger_of_parts(service: QueueService, table: dynamodb.ITable) -> None:
-    """Split a task: look at all its parts, and write one on condition of the others."""
-    service.allow(["dynamodb:Query", "dynamodb:ConditionCheckItem"], [table.table_arn])
+def ledger_of_parts(service: QueueService, storage: StorageStack) -> None:
+    """Split a task, beside `ledger`: look at all its parts, and write one on condition of the others."""
+    service.allow(["dynamodb:Query", "dynamodb:ConditionCheckItem"], [storage.ledger.table_arn])
 
 
 def read_metadata(service: QueueService, storage: StorageStack) -> None:
@@ -71,17 +72,14 @@ def write_objects(service: QueueService, storage: StorageStack) -> None:
     # s3:prefix: a HEAD carries no prefix, would not meet it, and every first upload would be refused. The
     # bucket holds nothing but the two prefixes.
     service.allow(["s3:ListBucket"], [bucket.bucket_arn])
-    if storage.key is not None:
-        # Decrypt beside GenerateDataKey: completing a multipart upload reads the parts back.
-        service.allow(["kms:GenerateDataKey", "kms:Decrypt"], [storage.key.key_arn])
+    # Decrypt beside GenerateDataKey: completing a multipart upload reads the parts back.
+    _use_key(service, storage.key, ["kms:GenerateDataKey", "kms:Decrypt"], via="s3")
 
 
 def read_api_secret(service: QueueService, storage: StorageStack) -> None:
     """Read the Export API's credentials, again after each rotation."""
     service.allow(["secretsmanager:GetSecretValue"], [storage.api_secret.secret_arn])
-    if storage.key is not None:
-        # Secrets Manager decrypts in the reader's name, and so does DynamoDB for whoever uses a table.
-        service.allow(["kms:Decrypt"], [storage.key.key_arn])
+    _use_key(service, storage.key, ["kms:Decrypt"], via="secretsmanager")
 
 
 def _use_key(service: QueueService, key: kms.IKey | None, actions: Sequence[str], *, via: str) -> None:

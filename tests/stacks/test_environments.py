@@ -115,7 +115,7 @@ def test_what_others_own_is_taken_by_attribute():
                         {
                             "Effect": "Allow",
                             "Action": "kms:Decrypt",
-                            "Resource": THEIR_KEY,
+                            "Resource": Match.array_with([THEIR_KEY]),
                             "Condition": {
                                 "StringEquals": {"kms:ViaService": "dynamodb.eu-west-1.amazonaws.com"}
                             },

@@ -83,6 +83,29 @@ def test_each_service_works_through_its_own_queue_only(deployment):
                 assert queues == {service.queue}
 
 
+VIA = {
+    "orchestrator": {"dynamodb": {"kms:Decrypt"}, "secretsmanager": {"kms:Decrypt"}},
+    "worker": {
+        "dynamodb": {"kms:Decrypt"},
+        "s3": {"kms:Decrypt", "kms:GenerateDataKey"},
+        "secretsmanager": {"kms:Decrypt"},
+    },
+}
+
+
+def test_keys_are_used_through_the_services_that_hold_the_data_only(deployment):
+    for service in deployment.services():
+        used = {}
+        for statement in statements(deployment, service):
+            actions = {action for action in listed(statement["Action"]) if action.startswith("kms:")}
+            if actions:
+                via = statement["Condition"]["StringEquals"]["kms:ViaService"]
+                used.setdefault(via, set()).update(actions)
+        region = deployment.environment.region
+        expected = VIA[service.name] if deployment.environment.storage.customer_managed_key else {}
+        assert used == {f"{via}.{region}.amazonaws.com": actions for via, actions in expected.items()}
+
+
 def test_the_worker_only_reads_the_metadata_whoever_owns_the_table(deployment):
     environment = deployment.environment
     name = environment.storage.existing_metadata_table
