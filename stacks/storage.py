@@ -158,6 +158,11 @@ class StorageStack(cdk.Stack):
             encryption_key=self.key,
             removal_policy=self._removal_policy,
         )
+        # The L2 always asks for a generated value: a random text that services would take for credentials,
+        # and that a later change of the property would put in place of the operators' value.
+        resource = secret.node.default_child
+        assert isinstance(resource, secretsmanager.CfnSecret)
+        resource.add_property_deletion_override("GenerateSecretString")
         acknowledge(
             secret,
             {

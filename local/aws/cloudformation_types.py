@@ -89,10 +89,9 @@ class Secret(_Made):
 
     @classmethod
     def make(cls, ask: Asked) -> _Made:
-        # CloudFormation generates a value when GenerateSecretString asks for one; here an operator fills
-        # it in.
+        # Without a value, as the template has none: an operator fills it in.
         arn = cls.client("secretsmanager", ask.region).create_secret(
-            Name=ask.properties.get("Name", ask.name), SecretString=ask.properties.get("SecretString", "{}")
+            Name=ask.properties.get("Name", ask.name)
         )["ARN"]
         return cls(arn, {"Id": arn})
 

@@ -55,6 +55,11 @@ def test_the_bucket_is_private_versioned_and_tidied(deployment):
     assert ("infrequent-access" in rules) == (deployment.environment.name == "prod")
 
 
+def test_the_secret_starts_without_a_value(deployment):
+    secret = only(deployment.of_type("AWS::SecretsManager::Secret"))
+    assert {"GenerateSecretString", "SecretString"} & secret.keys() == set()
+
+
 def test_tables_can_be_restored_and_the_ledger_forgets(deployment):
     tables = {
         table.path.split("/")[-3]: table.properties for table in deployment.of_type("AWS::DynamoDB::Table")

@@ -46,7 +46,7 @@ class SecretStore:
                     self._secret = self._read()
                 except (ClientError, BotoCoreError) as error:
                     if self._secret is None:
-                        raise Unavailable(f"the secret {self._arn} cannot be read: {error}") from error
+                        raise Unavailable(self._unreadable(error)) from error
                     _log.warning("The API's secret cannot be read again, the known one stays: %s", error)
                 self._read_at = self._clock()
             return self._secret
@@ -60,3 +60,14 @@ class SecretStore:
         if not isinstance(secret, dict):
             raise Unauthorised(f"the secret {self._arn} is not a JSON object")
         return {name: value for name, value in secret.items() if isinstance(value, str)}
+
+    def _unreadable(self, error: ClientError | BotoCoreError) -> str:
+        # The stacks create the secret without a value; Secrets Manager says "not found" to that as well.
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return (
+                f"the secret {self._arn} has no value yet, or is not there: put the Export API's credentials "
+                'into it as JSON, {"token": "…"}, {"api_key": "…"} or '
+                '{"token_url": "…", "client_id": "…", "client_secret": "…"}, with '
+                f"aws secretsmanager put-secret-value --secret-id {self._arn} --secret-string file://credentials.json"
+            )
+        return f"the secret {self._arn} cannot be read: {error}"

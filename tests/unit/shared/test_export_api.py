@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import stamina
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,6 +225,17 @@ def test_a_useless_secret_is_unauthorised_and_stays_secret(text: str) -> None:
     with pytest.raises(Unauthorised) as raised:
         Bearer(store(Secrets(text))).headers()
     assert "a\nb" not in str(raised.value)
+
+
+def test_a_secret_without_a_value_says_what_to_put_in() -> None:
+    class Empty(Secrets):
+        def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue")
+
+    with pytest.raises(
+        Unavailable, match=r"has no value yet.*\{\"token\".*put-secret-value --secret-id arn "
+    ):
+        Bearer(store(Empty())).headers()
 
 
 def test_the_secret_is_read_every_few_minutes(clock: Clock) -> None:
