@@ -30,11 +30,11 @@ from local.platform import Platform
 
 MIB = 1 << 20
 _DISK_BYTES = 48 * MIB
-# Twelve hours in AWS; the services hand over before.
-_RECEIPT_CAP_S = 30
+# Twelve hours in AWS; the services hand over before, a whole visibility timeout early.
+_RECEIPT_CAP_S = 16
 _TASKS = {"orchestrator": 2, "worker": 2}
 _TIMINGS = {
-    "HANDOVER_AFTER_S": "20",
+    "HANDOVER_AFTER_S": "9",
     "EXPORT_API_TIMEOUT_S": "5",
     "STALL_WINDOW_S": "4",
     "LIVENESS_LIMIT_S": "15",
@@ -126,7 +126,8 @@ class _Campaign:
         stops = self._fleet.stop(_STOP_S)
         seconds = time.monotonic() - began
         self._say("looking at what is there")
-        seen = observe.observe(self._operator, self._places, self._journal).to_plain()
+        looker = operator_clients(self._platform, self._platform.account.endpoint_url)
+        seen = observe.observe(looker, self._places, self._journal).to_plain()
         expected = self._seeded.expectations.to_plain()
         for name, document in (("expected", expected), ("observed", seen)):
             self._directory.joinpath(f"{name}.json").write_text(json.dumps(document, indent=1))

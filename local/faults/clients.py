@@ -23,8 +23,11 @@ def callers_keys(platform: Platform) -> dict[str, Credentials]:
     return keys
 
 
-def operator_clients(platform: Platform, proxy_url: str) -> Callable[[str], Any]:
-    """An operator's clients, through the proxy and undisturbed: moto's queues bear no second way in."""
+def operator_clients(platform: Platform, url: str) -> Callable[[str], Any]:
+    """An operator's clients: no fault befalls them.
+
+    While the services run, `url` must be the proxy's: moto's queues bear no second way in.
+    """
     made: dict[str, Any] = {}
     admin = platform.account.admin_environment
 
@@ -32,7 +35,7 @@ def operator_clients(platform: Platform, proxy_url: str) -> Callable[[str], Any]
         if service not in made:
             made[service] = boto3.client(
                 service,
-                endpoint_url=proxy_url,
+                endpoint_url=url,
                 region_name=platform.account.region,
                 aws_access_key_id=admin["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=admin["AWS_SECRET_ACCESS_KEY"],
