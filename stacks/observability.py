@@ -12,7 +12,7 @@ from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
 from stacks.constructs.dashboard import Dashboard
-from stacks.constructs.event_counter import EventCounter
+from stacks.constructs.event_counter import EventCounter, EventLogsPolicy
 from stacks.constructs.runbook_alarm import RunbookAlarm
 from stacks.constructs.service_alarms import ServiceAlarms
 from stacks.messaging import MessagingStack
@@ -54,6 +54,7 @@ class ObservabilityStack(cdk.Stack):
         super().__init__(scope, id_, **kwargs)
         self._environment = environment
         interruptions, failed_deployments = self._spot_interruptions(), self._failed_deployments()
+        EventLogsPolicy(self, "EventLogs", counters=[interruptions, failed_deployments])
         services = [
             ServiceAlarms(
                 self,

@@ -260,6 +260,15 @@ def test_cloudwatch_may_publish_to_every_topic_that_an_alarm_tells(deployment):
             assert use["Condition"]["StringEquals"] == account
 
 
+def test_one_policy_lets_the_counting_rules_write_their_logs(deployment):
+    policy = only(deployment.of_type("AWS::Logs::ResourcePolicy"))
+    document = policy["PolicyDocument"]
+    rules = [rule.logical_id for rule in deployment.of_type("AWS::Events::Rule")]
+    assert len(rules) == 2
+    assert all(rule in json.dumps(document) for rule in rules)
+    assert "aws:SourceArn" in json.dumps(document)
+
+
 def test_the_dashboard_asks_three_questions(deployment):
     body = json.dumps(only(deployment.of_type("AWS::CloudWatch::Dashboard"))["DashboardBody"])
     for question in ("Are we keeping up?", "What is failing?", "What does it cost?"):
