@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.acknowledgements import INLINE_POLICY, acknowledge
 from stacks.constructs.expiring_logs import ExpiringLogs
+from stacks.constructs.service_role import ServiceRole
 from stacks.values import Environment
 
 
@@ -138,5 +139,6 @@ class NetworkStack(cdk.Stack):
 
     def _add_flow_log(self, vpc: ec2.Vpc) -> None:
         group = ExpiringLogs(self, "FlowLogs", retention_days=self._environment.log_retention_days).group
-        flow_log = vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group))
-        acknowledge(flow_log, {"NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY})
+        role = ServiceRole(self, "FlowLogRole", service="vpc-flow-logs", source=("ec2", "vpc-flow-log/*"))
+        vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))
+        acknowledge(role, {"NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY})

@@ -15,9 +15,12 @@ from stacks.acknowledgements import acknowledge, wildcard
 from stacks.constructs.queue_service import QueueService
 from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.storage import StorageStack
+from stacks.values import SYSTEM
 
 OBJECT_PREFIX = "exports/"
 MANIFEST_PREFIX = "manifests/"
+# The detail-types of docs/events, all with the system's name as their source.
+EVENTS = ("Export Job Completed", "Export Job Failed", "Export Task Parked")
 
 
 def work_through(service: QueueService, work: QueueWithDlq) -> None:
@@ -62,7 +65,7 @@ def write_objects(service: QueueService, storage: StorageStack) -> None:
     )
     exported = storage.resolve(storage.export_value(bucket.bucket_arn))["Fn::ImportValue"]
     acknowledge(
-        service.task_definition,
+        service.task_definition.task_role,
         {
             wildcard(f"{exported}/{prefix}*"): "Keys follow the archives' contents; the prefix bounds them"
             for prefix in prefixes
@@ -94,4 +97,9 @@ def _use_key(service: QueueService, key: kms.IKey | None, actions: Sequence[str]
 def publish_events(service: QueueService) -> None:
     """Say that a job is done, has failed, or that a task was parked."""
     bus = cdk.Stack.of(service).format_arn(service="events", resource="event-bus", resource_name="default")
-    service.allow(["events:PutEvents"], [bus])
+    # The default bus carries AWS's events as well: a task may say these things, in this system's name only.
+    service.allow(
+        ["events:PutEvents"],
+        [bus],
+        {"StringEquals": {"events:source": SYSTEM, "events:detail-type": list(EVENTS)}},
+    )

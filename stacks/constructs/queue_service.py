@@ -17,6 +17,7 @@ from stacks.constructs.backlog_scaling import BacklogScaling
 from stacks.constructs.expiring_logs import ExpiringLogs
 from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.constructs.runbook_alarm import RunbookAlarm
+from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.telemetry import TelemetrySidecar
 from stacks.network import NetworkStack
 from stacks.values import Environment, Service
@@ -85,16 +86,25 @@ class QueueService(Construct):
             {
                 "AwsSolutions-ECS2": "The variables are names, sizes and durations; credentials come from "
                 "Secrets Manager at run time",
+            },
+        )
+        acknowledge(
+            self.task_definition.task_role,
+            {
                 "NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY,
-                wildcard(tasks): "A task protects itself from scale-in; its id is not known before it runs",
+                # One service could protect the other's tasks too. ECS tells them apart by tags alone, and a
+                # tag that goes missing would leave busy tasks unprotected: the worse of the two.
+                wildcard(tasks): "A task protects itself from scale-in; its id is not known before it runs. "
+                "All that protecting a task of the other service could do is delay its scale-in",
             },
         )
         acknowledge(
             self.task_definition.obtain_execution_role(),
             {
+                "NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY,
                 wildcard(
                     "*"
-                ): "ecr:GetAuthorizationToken knows no resource; it only fetches the log-in for pulls"
+                ): "ecr:GetAuthorizationToken knows no resource; it only fetches the log-in for pulls",
             },
         )
 
@@ -118,6 +128,8 @@ class QueueService(Construct):
             "Task",
             cpu=self._values.cpu,
             memory_limit_mib=self._values.task_memory_mib,
+            task_role=ServiceRole(self, "TaskRole", service="ecs-tasks", source=("ecs", "*")),
+            execution_role=ServiceRole(self, "ExecutionRole", service="ecs-tasks", source=("ecs", "*")),
             ephemeral_storage_gib=self._values.ephemeral_storage_gib,
             runtime_platform=ecs.RuntimePlatform(
                 cpu_architecture=ecs.CpuArchitecture.ARM64 if arm else ecs.CpuArchitecture.X86_64,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stacks.conftest import ROOT
+
 RECORDED = json.loads((Path(__file__).parent / "recorded_actions.json").read_text())
 
 # Granted though no end-to-end run shows the call. A waiver that is no longer needed fails.
@@ -81,6 +83,32 @@ def test_each_service_works_through_its_own_queue_only(deployment):
                     for resource in listed(statement["Resource"])
                 }
                 assert queues == {service.queue}
+
+
+def test_only_this_accounts_resources_get_a_role_assumed_for_them(deployment):
+    sources = {
+        "ecs-tasks.amazonaws.com": "ecs:{region}:{account}:*",
+        "vpc-flow-logs.amazonaws.com": "ec2:{region}:{account}:vpc-flow-log/*",
+    }
+    values = {"region": deployment.environment.region, "account": deployment.environment.account}
+    roles = deployment.of_type("AWS::IAM::Role")
+    assert len(roles) == 5
+    for role in roles:
+        (trust,) = role.properties["AssumeRolePolicyDocument"]["Statement"]
+        condition = trust["Condition"]
+        assert condition["StringEquals"] == {"aws:SourceAccount": values["account"]}, role.path
+        source = sources[trust["Principal"]["Service"]].format(**values)
+        assert json.dumps(condition["ArnLike"]["aws:SourceArn"]).rstrip('"]}').endswith(source), role.path
+
+
+def test_a_task_speaks_on_the_bus_in_this_systems_name_only(deployment):
+    schemas = (ROOT / "docs" / "events").glob("*.schema.json")
+    titles = {json.loads(schema.read_text())["title"] for schema in schemas}
+    for service in deployment.services():
+        (publish,) = [s for s in statements(deployment, service) if s["Action"] == "events:PutEvents"]
+        said = publish["Condition"]["StringEquals"]
+        assert said["events:source"] == "export-processing"
+        assert set(said["events:detail-type"]) == titles
 
 
 VIA = {
