@@ -37,8 +37,8 @@ class ExportProcessing(cdk.Stage):
             **kwargs,
         )
         self.environment = environment
-        self.network = NetworkStack(self, "network", environment=environment)
         self.storage = StorageStack(self, "storage", environment=environment)
+        self.network = NetworkStack(self, "network", environment=environment, storage=self.storage)
         self.messaging = MessagingStack(self, "messaging", environment=environment)
         self.orchestrator = OrchestratorStack(
             self,

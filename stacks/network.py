@@ -1,16 +1,19 @@
 """Where the tasks run: the network, its private ways to AWS, and the cluster."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.acknowledgements import INLINE_POLICY, acknowledge
 from stacks.constructs.expiring_logs import ExpiringLogs
 from stacks.constructs.service_role import ServiceRole
+from stacks.storage import StorageStack
 from stacks.values import Environment
 
 
@@ -18,14 +21,16 @@ class NetworkStack(cdk.Stack):
     """Builds:
 
     - a VPC over two or three zones (or takes one that exists), with flow logs;
-    - gateway endpoints for S3 and DynamoDB, so that bulk bytes pass no charged hop;
+    - gateway endpoints for S3 and DynamoDB, for our own data only, so that bulk bytes pass no charged hop;
     - the interface endpoints that the environment asks for;
     - the ECS cluster that both services run in, with both Fargate capacity providers.
 
     `task_subnets` and `assign_public_ip` are how a service follows the environment's choice of egress.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, environment: Environment, storage: StorageStack, **kwargs: Any
+    ) -> None:
         self._environment = environment
         super().__init__(scope, id_, **kwargs)
         public = environment.network.egress == "public-ip"
@@ -33,7 +38,7 @@ class NetworkStack(cdk.Stack):
         self.task_subnets = ec2.SubnetSelection(
             subnet_type=ec2.SubnetType.PUBLIC if public else ec2.SubnetType.PRIVATE_WITH_EGRESS
         )
-        self.vpc = self._existing_vpc() if environment.network.existing_vpc else self._vpc()
+        self.vpc = self._existing_vpc() if environment.network.existing_vpc else self._vpc(storage)
         self.cluster = ecs.Cluster(
             self,
             "Cluster",
@@ -70,8 +75,9 @@ class NetworkStack(cdk.Stack):
             private_subnet_route_table_ids=None if public else tables,
         )
 
-    def _vpc(self) -> ec2.Vpc:
+    def _vpc(self, storage: StorageStack) -> ec2.Vpc:
         network = self._environment.network
+        assert network.cidr is not None
         subnets = [
             ec2.SubnetConfiguration(
                 name="public",
@@ -97,11 +103,7 @@ class NetworkStack(cdk.Stack):
             restrict_default_security_group=False,
             subnet_configuration=subnets,
         )
-        for name, service in (
-            ("S3", ec2.GatewayVpcEndpointAwsService.S3),
-            ("DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB),
-        ):
-            vpc.add_gateway_endpoint(name, service=service)
+        self._add_gateway_endpoints(vpc, storage)
         acknowledge(vpc, {"W3010": "The environment names its zones, so that synthesis looks nothing up"})
         self._add_interface_endpoints(vpc)
         self._add_flow_log(vpc)
@@ -116,9 +118,25 @@ class NetworkStack(cdk.Stack):
         )
         return vpc
 
+    def _add_gateway_endpoints(self, vpc: ec2.Vpc, storage: StorageStack) -> None:
+        """Both with a policy: the default one lets whoever takes over a task copy data to any account."""
+        bucket = storage.bucket
+        s3 = vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
+        s3.add_to_policy(_through(["s3:*"], [bucket.bucket_arn, bucket.arn_for_objects("*")]))
+        readable = [
+            # ECR keeps the images' layers there, and ECS pulls them from the task's network.
+            f"prod-{self._environment.region}-starport-layer-bucket",
+            *self._environment.export_api.download_buckets(self._environment.region),
+        ]
+        s3.add_to_policy(_through(["s3:GetObject"], [f"arn:aws:s3:::{name}/*" for name in readable]))
+        dynamodb = vpc.add_gateway_endpoint("DynamoDb", service=ec2.GatewayVpcEndpointAwsService.DYNAMODB)
+        dynamodb.add_to_policy(
+            _through(["dynamodb:*"], [storage.ledger.table_arn, storage.metadata.table_arn])
+        )
+
     def _add_interface_endpoints(self, vpc: ec2.Vpc) -> None:
-        endpoints = self._environment.network.interface_endpoints
-        if not endpoints:
+        endpoints, cidr = self._environment.network.interface_endpoints, self._environment.network.cidr
+        if not endpoints or cidr is None:
             return
         group = ec2.SecurityGroup(
             self,
@@ -127,7 +145,7 @@ class NetworkStack(cdk.Stack):
             description="Interface endpoints: HTTPS from the VPC",
             allow_all_outbound=False,
         )
-        group.add_ingress_rule(ec2.Peer.ipv4(self._environment.network.cidr), ec2.Port.tcp(443), "Tasks")
+        group.add_ingress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(443), "Tasks")
         for endpoint in endpoints:
             vpc.add_interface_endpoint(
                 endpoint,
@@ -138,7 +156,19 @@ class NetworkStack(cdk.Stack):
             )
 
     def _add_flow_log(self, vpc: ec2.Vpc) -> None:
-        group = ExpiringLogs(self, "FlowLogs", retention_days=self._environment.log_retention_days).group
+        group = ExpiringLogs(
+            self,
+            "FlowLogs",
+            retention_days=self._environment.log_retention_days,
+            retained=self._environment.storage.protected,
+        ).group
         role = ServiceRole(self, "FlowLogRole", service="vpc-flow-logs", source=("ec2", "vpc-flow-log/*"))
         vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group, role))
         acknowledge(role, {"NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY})
+
+
+def _through(actions: Sequence[str], resources: Sequence[str]) -> iam.PolicyStatement:
+    """What an endpoint lets pass; who may do it is the roles' matter."""
+    return iam.PolicyStatement(
+        actions=list(actions), principals=[iam.AnyPrincipal()], resources=list(resources)
+    )

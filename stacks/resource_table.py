@@ -26,7 +26,8 @@ REASONS: Mapping[str, str] = {
     "network/Vpc/tasksSubnet?/DefaultRoute": "Out through the NAT gateway",
     "network/Vpc/*Subnet?/RouteTable": "One per subnet, so that each zone can have a way out of its own",
     "network/Vpc/*Subnet?/RouteTableAssociation": "Gives the subnet its routes",
-    "network/Vpc/S3/Resource": "Gateway endpoint: the bulk of the bytes passes no charged hop",
+    "network/Vpc/S3/Resource": "Gateway endpoint: the bulk of the bytes passes no charged hop, "
+    "to our bucket and no other",
     "network/Vpc/DynamoDb/Resource": "Gateway endpoint: ledger and metadata calls pass no charged hop",
     "network/Vpc/FlowLog/FlowLog": "Who talked to whom, for the day that has to be known",
     "network/FlowLogRole/Resource": "Lets the flow log write to its log group",

@@ -12,6 +12,7 @@ SYSTEM = "export-processing"
 
 Hours = Annotated[float, Field(gt=0)]
 Seconds = Annotated[int, Field(ge=1)]
+Cidr = Annotated[str, Field(pattern=r"^10\.\d{1,3}\.\d{1,3}\.0/(16|17|18)$")]
 Arn = Annotated[str, Field(pattern=r"^arn:aws[\w-]*:[\w-]+:[\w-]*:\d{12}:.+$")]
 InterfaceEndpoint = Literal[
     "ecr.api", "ecr.dkr", "ecs", "events", "logs", "monitoring", "secretsmanager", "sqs"
@@ -41,9 +42,10 @@ class Network(Values):
 
     egress: `public-ip` gives each task an address and no inbound rule; incoming bytes cost nothing.
         `nat` keeps tasks in private subnets behind `nat_gateways` fixed addresses; each gigabyte is charged.
+    cidr: a range of the environment's own, so that the networks could be peered one day.
     """
 
-    cidr: str = "10.40.0.0/18"
+    cidr: Cidr | None = None
     egress: Literal["nat", "public-ip"]
     nat_gateways: Annotated[int, Field(ge=0, le=3)] = 0
     interface_endpoints: tuple[InterfaceEndpoint, ...] = ()
@@ -52,10 +54,12 @@ class Network(Values):
     @model_validator(mode="after")
     def _gateways_match_egress(self) -> Self:
         if self.existing_vpc is not None:
-            if self.nat_gateways or self.interface_endpoints:
+            if self.nat_gateways or self.interface_endpoints or self.cidr:
                 raise ValueError(
-                    "an existing VPC's NAT gateways and endpoints are its owner's: leave them out"
+                    "an existing VPC's range, NAT gateways and endpoints are its owner's: leave them out"
                 )
+        elif self.cidr is None:
+            raise ValueError("a network of our own needs a cidr that no other environment has")
         elif (self.egress == "nat") != (self.nat_gateways > 0):
             raise ValueError("egress 'nat' needs nat_gateways >= 1, and 'public-ip' needs none")
         return self
@@ -116,6 +120,16 @@ class ExportApi(Values):
     auth: Literal["bearer", "api-key", "oauth2"] = "bearer"
     download_hosts: tuple[str, ...] = ()
 
+    def download_buckets(self, region: str) -> list[str]:
+        """The vendor's buckets among `download_hosts`, which tasks reach through our S3 endpoint."""
+        suffixes = (f".s3.{region}.amazonaws.com", ".s3.amazonaws.com")
+        return [
+            host.removesuffix(suffix)
+            for host in self.download_hosts
+            for suffix in suffixes
+            if host.endswith(suffix)
+        ]
+
 
 class Service(Values):
     """One Fargate service: the size of a task, how many there may be, and what they run on.
@@ -159,6 +173,8 @@ class Alarms(Values):
 class Environment(Values):
     """One deployment of the whole system into one account and region.
 
+    base_image: the image's base by digest, so that a commit builds the same image on any day; None builds on
+        the newest of the Dockerfile's tag.
     telemetry_image: the AWS Distro for OpenTelemetry's collector, with its version; None runs no side-car.
     """
 
@@ -170,6 +186,7 @@ class Environment(Values):
     architecture: Literal["arm64", "x86_64"] = "x86_64"
     log_retention_days: Literal[7, 14, 30, 60, 90, 180, 365] = 30
     ledger_retention_days: Annotated[int, Field(ge=15)] = 30
+    base_image: Annotated[str, Field(pattern=r"^\S+@sha256:[0-9a-f]{64}$")] | None = None
     telemetry_image: str | None = None
     network: Network
     storage: Storage

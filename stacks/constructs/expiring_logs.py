@@ -20,17 +20,27 @@ _RETENTION = {
 class ExpiringLogs(Construct):
     """Builds:
 
-    - a log group with retention in days, removed with its stack.
+    - a log group with retention in days, removed with its stack, or `retained`: then it outlives the stack to
+      say why that went, and its lines still expire. One with a fixed name cannot be, or the stack could not
+      come back.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, retention_days: int, name: str | None = None) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        retention_days: int,
+        name: str | None = None,
+        retained: bool = False,
+    ) -> None:
         super().__init__(scope, id_)
         self.group = logs.LogGroup(
             self,
             "Group",
             log_group_name=name,
             retention=_RETENTION[retention_days],
-            removal_policy=cdk.RemovalPolicy.DESTROY,
+            removal_policy=cdk.RemovalPolicy.RETAIN if retained else cdk.RemovalPolicy.DESTROY,
         )
         acknowledge(
             self,

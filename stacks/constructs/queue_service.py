@@ -62,7 +62,12 @@ class QueueService(Construct):
         self._environment = environment
         self._values = values
         self._network = network
-        self.logs = ExpiringLogs(self, "Logs", retention_days=environment.log_retention_days)
+        self.logs = ExpiringLogs(
+            self,
+            "Logs",
+            retention_days=environment.log_retention_days,
+            retained=environment.storage.protected,
+        )
         self.task_definition = self._task_definition()
         self.container = self._container(module=module, settings=settings, scratch=scratch)
         if environment.telemetry_image is not None:
@@ -141,12 +146,14 @@ class QueueService(Construct):
         self, *, module: str, settings: Mapping[str, str], scratch: bool
     ) -> ecs.ContainerDefinition:
         arm = self._environment.architecture == "arm64"
+        base = self._environment.base_image
         linux = ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
         linux.drop_capabilities(ecs.Capability.ALL)
         container = self.task_definition.add_container(
             "app",
             image=ecs.ContainerImage.from_asset(
                 str(RUNTIME),
+                build_args={"BASE_IMAGE": base} if base else None,
                 platform=ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64,
             ),
             command=["python", "-m", module],

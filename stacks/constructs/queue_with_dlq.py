@@ -16,6 +16,9 @@ class QueueWithDlq(Construct):
     - a standard queue: encrypted, TLS only, long polling, 14 days' retention;
     - its dead-letter queue, which takes messages from that queue and no other.
 
+    Encrypted with SQS's key even where the environment has its own: with ours, every producer would need
+    rights on it, and a message holds ids and a URL that expires, no content.
+
     Standard, not FIFO: order does not matter, and `MessageGroupId` gives fairness between export jobs without
     FIFO's throughput limits.
     """

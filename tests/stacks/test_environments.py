@@ -1,5 +1,8 @@
 """Values that cannot be right are refused when they are written, and the choices do what they say."""
 
+from ipaddress import ip_network
+from itertools import combinations
+
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Match, Template
@@ -27,8 +30,10 @@ def changed(model, **update):
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda: Network(egress="nat"), "needs nat_gateways >= 1"),
-        (lambda: Network(egress="public-ip", nat_gateways=1), "'public-ip' needs none"),
+        (lambda: Network(cidr="10.9.0.0/18", egress="nat"), "needs nat_gateways >= 1"),
+        (lambda: Network(cidr="10.9.0.0/18", egress="public-ip", nat_gateways=1), "'public-ip' needs none"),
+        (lambda: Network(egress="public-ip"), "needs a cidr"),
+        (lambda: changed(DEV, base_image="python:3.13-slim"), "base_image"),
         (lambda: changed(DEV, account="12"), "account"),
         (lambda: changed(DEV, region="Ireland"), "region"),
         (lambda: changed(DEV, availability_zones=("eu-west-1a",)), "availability_zones"),
@@ -56,6 +61,29 @@ def test_a_wrong_value_names_itself(build, sentence):
 def test_environments_have_names_and_accounts_of_their_own():
     assert len({environment.name for environment in ENVIRONMENTS}) == len(ENVIRONMENTS)
     assert len({environment.account for environment in ENVIRONMENTS}) == len(ENVIRONMENTS)
+
+
+def test_no_two_environments_share_addresses():
+    ranges = [ip_network(environment.network.cidr) for environment in ENVIRONMENTS]
+    assert not [pair for pair in combinations(ranges, 2) if pair[0].overlaps(pair[1])]
+
+
+def test_the_endpoint_lets_through_the_vendors_bucket_when_files_are_there():
+    api = DEV.export_api.model_copy(
+        update={"download_hosts": ("cdn.example.com", "exports-of-vendor.s3.eu-west-1.amazonaws.com")}
+    )
+    network = Template.from_stack(stage(DEV.model_copy(update={"export_api": api})).network)
+    readable = {
+        "Action": "s3:GetObject",
+        "Resource": [
+            "arn:aws:s3:::exports-of-vendor/*",
+            "arn:aws:s3:::prod-eu-west-1-starport-layer-bucket/*",
+        ],
+    }
+    network.has_resource_properties(
+        "AWS::EC2::VPCEndpoint",
+        {"PolicyDocument": {"Statement": Match.array_with([Match.object_like(readable)])}},
+    )
 
 
 def test_what_others_own_is_taken_by_attribute():

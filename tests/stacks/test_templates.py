@@ -1,10 +1,12 @@
 """What the templates promise, environment by environment."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from stacks.environments import ENVIRONMENTS
+from tests.stacks.conftest import ROOT
 
 BY_NAME = {environment.name: environment for environment in ENVIRONMENTS}
 FORTNIGHT_S = 14 * 86_400
@@ -15,6 +17,10 @@ STATEFUL = (
     "AWS::SecretsManager::Secret",
     "AWS::KMS::Key",
 )
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
 
 
 def only(resources):
@@ -193,6 +199,10 @@ def test_bulk_bytes_pass_gateway_endpoints_and_flows_are_logged(deployment):
     endpoints = deployment.of_type("AWS::EC2::VPCEndpoint")
     gateways = [e for e in endpoints if e.properties["VpcEndpointType"] == "Gateway"]
     assert len(gateways) == 2
+    for gateway in gateways:
+        for statement in gateway.properties["PolicyDocument"]["Statement"]:
+            resources = statement["Resource"]
+            assert not {"*", "arn:aws:s3:::*/*"} & {str(resource) for resource in listed(resources)}
     interfaces = [e for e in endpoints if e.properties["VpcEndpointType"] == "Interface"]
     assert len(interfaces) == len(deployment.environment.network.interface_endpoints)
     assert len(deployment.of_type("AWS::EC2::FlowLog")) == 1
@@ -267,6 +277,24 @@ def test_one_policy_lets_the_counting_rules_write_their_logs(deployment):
     assert len(rules) == 2
     assert all(rule in json.dumps(document) for rule in rules)
     assert "aws:SourceArn" in json.dumps(document)
+
+
+def test_logs_outlive_a_protected_services_stack(deployment):
+    protected = deployment.environment.storage.protected
+    groups = [g for g in deployment.of_type("AWS::Logs::LogGroup") if "LogGroupName" not in g.properties]
+    assert len(groups) == 3
+    for group in groups:
+        template = json.loads(Path(group.template).read_text())
+        policy = template["Resources"][group.logical_id]["DeletionPolicy"]
+        assert policy == ("Retain" if protected else "Delete"), group.path
+        assert group.properties["RetentionInDays"] == deployment.environment.log_retention_days
+
+
+def test_a_service_without_scratch_makes_no_temporary_files():
+    # Its root is read-only: tempfile would find no directory, and only once it is deployed.
+    for folder in ("orchestrator", "shared"):
+        for file in (ROOT / "runtime" / folder).rglob("*.py"):
+            assert "tempfile" not in file.read_text(), file
 
 
 def test_the_dashboard_asks_three_questions(deployment):
