@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from local import processes
 from local.assembly import ROOT
 from local.demo_view import Result, line, live_table, report
 from local.export_api.generated import GeneratedExports, Size, generate
+from local.overrides import BULK_TIMINGS
 from local.platform import Platform
 from local.progress import Snapshot, Watcher
 from local.tasks import Task
@@ -54,7 +55,7 @@ def run(size: Size, seed: int, console: Console) -> Result:
         began = time.monotonic()
         say("starting two orchestrators and two workers from their task definitions")
         tasks = [
-            platform.run_task(service, ready=False)
+            platform.run_task(service, overrides=_timings(size), ready=False)
             for service in ("orchestrator", "worker", "orchestrator", "worker")
         ]
         for task in tasks:
@@ -73,6 +74,10 @@ def run(size: Size, seed: int, console: Console) -> Result:
         findings.problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
         peaks = {task.name: round(task.peak_rss_mb, 1) for task in platform.tasks}
         return Result(findings, seconds, killed, peaks)
+
+
+def _timings(size: Size) -> Mapping[str, str]:
+    return {} if size == "small" else BULK_TIMINGS
 
 
 @contextmanager
@@ -131,7 +136,7 @@ def _watch(platform: Platform, exports: GeneratedExports, size: Size, console: C
             if look != last:
                 moved = now
             if not killed and look.tasks_finished * 2 >= archives:
-                killed.append(_kill_a_worker(platform, console))
+                killed.append(_kill_a_worker(platform, size, console))
             if console.is_terminal:
                 table = live_table(look, last, seconds=now - began, every_s=_LOOK_S, killed=bool(killed))
                 live.update(table, refresh=True)
@@ -144,13 +149,13 @@ def _watch(platform: Platform, exports: GeneratedExports, size: Size, console: C
     return len(killed)
 
 
-def _kill_a_worker(platform: Platform, console: Console) -> Task:
+def _kill_a_worker(platform: Platform, size: Size, console: Console) -> Task:
     workers = [task for task in platform.tasks if task.definition.service == "worker"]
     # The busy one, if there is a difference: that is where a kill hurts.
     victim = max(workers, key=lambda task: platform.endpoints.agent.is_protected(task.task_id))
     victim.kill(signal.SIGKILL)
     console.print(f"[bold]killed {victim.name} (SIGKILL) half-way; starting another[/]")
-    platform.run_task("worker", ready=False)
+    platform.run_task("worker", overrides=_timings(size), ready=False)
     return victim
 
 
@@ -166,7 +171,7 @@ def _require_progress(platform: Platform, look: Snapshot, still_s: float, limit_
         open_jobs = ", ".join(f"{job.job_id} ({job.status})" for job in look.jobs if not job.finished)
         raise DemoFailed(
             f"nothing has moved for {limit_s:g} s; not finished: {open_jobs or 'none'}; "
-            f"queues {look.depths}; refused by IAM: {', '.join(sorted(set(platform.denials()))) or 'nothing'}; "
+            f"queues {look.depths}; IAM refused {sorted(set(platform.denials())) or 'nothing'}; "
             f"the tasks' logs are in {platform.directory / 'logs'}"
         )
 
