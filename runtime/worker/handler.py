@@ -9,7 +9,7 @@ delete. Every write after the claim is fenced by it.
 | not a ZIP, truncated, contradictory, over the limits    | park (its reason)                               |
 | URL on a host or address that is not allowed            | park (download-forbidden)                       |
 | the API does not know the file any more                 | park (unknown-file)                             |
-| claimed by another worker, circuit open, 429 of the API | yield (the receive count is not spent)          |
+| another worker has it; circuit open or API down; 429    | yield (the receive count is not spent)          |
 | download, S3, DynamoDB or scratch disk in trouble       | retry; at last parked as retries-exhausted      |
 | an entry that is not as it should be                    | a rejected entry; the task is done all the same |
 """
@@ -82,6 +82,7 @@ class DownloadHandler:
                 return self._work(delivery, task)
             except Exception as error:
                 delivery.cancellation.raise_if_set()
+                self.measures.failure(error)
                 outcome = outcome_of(error)
                 if outcome is None:
                     raise
@@ -244,6 +245,8 @@ def outcome_of(error: Exception) -> Outcome | None:
         case Busy():
             return Yield("busy", delay_s=_pause(error.retry_after_s))
         case RateLimited() | CircuitOpen():
+            return Yield("export-api-unavailable", delay_s=_pause(error.retry_after_s))
+        case ApiError() if error.outage:
             return Yield("export-api-unavailable", delay_s=_pause(error.retry_after_s))
         case ApiError():
             return Retry("export-api-error", str(error), error.retry_after_s)

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from runtime.shared.metrics import Metrics
+from runtime.worker.aws.errors import AwsError, AwsUnreachable
 from runtime.worker.manifest import Manifest
+
+_UPLOADS = frozenset({"PutObject", "UploadPart"})
 
 
 class Measures:
@@ -46,6 +49,7 @@ class Measures:
         add("EntriesMatched", manifest.matched)
         add("EntriesRejected", manifest.rejected)
 
-    def upload_failed(self) -> None:
-        """S3 did not take an object, after the retries."""
-        self._metrics.add("UploadFailure")
+    def failure(self, error: Exception) -> None:
+        """A task failed; when it was S3 that did not take an object, after the retries, that is counted."""
+        if isinstance(error, AwsError | AwsUnreachable) and error.operation in _UPLOADS:
+            self._metrics.add("UploadFailure")

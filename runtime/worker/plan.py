@@ -1,14 +1,14 @@
 """What to do with each entry of an archive, decided before a payload byte moves.
 
-Every directory entry gets a verdict: rejected with its reason, already in S3, or wanted. What is not wanted
-is never downloaded.
+Every file in the directory gets a verdict: rejected with its reason, already in S3, or wanted. What is not
+wanted is never downloaded. Folders are not files: they are passed over.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.shared.contracts import EntryOutcome
-from runtime.worker.archive import Directory, Entry, Limits, judge
+from runtime.worker.archive import FOLDER, Directory, Entry, Limits, judge
 from runtime.worker.aws.objects import ObjectStore
 from runtime.worker.metadata import Expected, InvalidItem, MetadataTable
 from runtime.worker.presence import WantedObject, present_keys
@@ -42,7 +42,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """`results` has one line per entry in directory order; `wanted` is sorted by place in the archive."""
+    """`results` has one line per file in directory order; `wanted` is sorted by place in the archive."""
 
     results: Sequence[EntryResult]
     wanted: Sequence[Wanted]
@@ -74,9 +74,12 @@ class Planner:
         """
         first, last = part or (0, len(directory))
         verdicts = judge(directory, self.limits)[first:last]
-        results = [EntryResult(entry) for entry in directory.entries(first, last)]
-        open_results = []
-        for result, verdict in zip(results, verdicts, strict=True):
+        results, open_results = [], []
+        for entry, verdict in zip(directory.entries(first, last), verdicts, strict=True):
+            if verdict is FOLDER:
+                continue  # it has no bytes, and S3 has no folders to make
+            result = EntryResult(entry)
+            results.append(result)
             if verdict is None:
                 open_results.append(result)
             else:

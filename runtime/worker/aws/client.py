@@ -99,8 +99,8 @@ class AwsClient:
             except WireError as error:
                 scope.check()
                 failure: Exception = AwsUnreachable(
-                    f"{exchange.call.operation}: no answer from {self.endpoint.host} "
-                    f"after {attempt} attempts: {error}"
+                    exchange.call.operation,
+                    f"no answer from {self.endpoint.host} after {attempt} attempts: {error}",
                 )
                 if reused:  # the other side may close an idle connection whenever it likes: no fault of its
                     exchange = self._send(exchange.call, scope, fresh=True)

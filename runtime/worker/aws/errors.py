@@ -44,6 +44,10 @@ class AwsError(Exception):
 class AwsUnreachable(Exception):
     """No answer: connections failed, broke or timed out at every attempt."""
 
+    def __init__(self, operation: str, text: str) -> None:
+        super().__init__(f"{operation}: {text}")
+        self.operation = operation
+
 
 def error_of(operation: str, status: int, body: bytes) -> AwsError:
     """The error in an XML (S3) or JSON (DynamoDB) body; a HEAD has none, then the status stands alone."""

@@ -168,6 +168,13 @@ class FailingApi:
         return {}
 
 
+def outage() -> Unavailable:
+    """The failure of the trial call of a half-open circuit."""
+    error = Unavailable("500")
+    error.outage = True
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "expected", "reason"),
     [
@@ -175,6 +182,7 @@ class FailingApi:
         (RateLimited("slow down", 7), Yield, "export-api-unavailable"),
         (CircuitOpen(3), Yield, "export-api-unavailable"),
         (Unavailable("500"), Retry, "export-api-error"),
+        (outage(), Yield, "export-api-unavailable"),
     ],
 )
 def test_what_the_api_says_decides(desk: Desk, error: Exception, expected: type, reason: str) -> None:

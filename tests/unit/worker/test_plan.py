@@ -78,6 +78,14 @@ def test_each_way_not_to_match_has_its_outcome(world: World) -> None:
     assert "ChecksumCRC32" in head
 
 
+def test_folders_are_not_files(world: World) -> None:
+    files = {"folder/": b"", "folder/one": DATA}
+    world.behaviour.body = zip_of(files)
+    world.seed({"folder/one": DATA})
+    assert process(world).outcomes == {"uploaded": 1}
+    assert set(lines(world)) == {"folder/one"}
+
+
 def test_only_what_can_match_is_fetched(world: World) -> None:
     wanted = {f"wanted/{i}": bytes([i]) * 5_000 for i in range(5)}
     unwanted = {f"unwanted/{i}": bytes([i]) * 500_000 for i in range(20)}
