@@ -110,6 +110,8 @@ class _Campaign:
         )
         self._operator = operator_clients(platform, self._proxy.url)
         self._redriven = 0
+        # What a sabotage has broken may never drain.
+        self._patience_s = 0.0 if sabotage else _PATIENCE_S
 
     def run(self) -> Result:
         plan = self._plan
@@ -122,7 +124,7 @@ class _Campaign:
         began = time.monotonic()
         self._break_everything(began)
         self._calm()
-        drained = self._drain(deadline=began + plan.seconds + _PATIENCE_S)
+        drained = self._drain(deadline=began + plan.seconds + self._patience_s)
         stops = self._fleet.stop(_STOP_S)
         seconds = time.monotonic() - began
         self._say("looking at what is there")

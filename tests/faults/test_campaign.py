@@ -53,7 +53,7 @@ def test_nothing_is_lost_and_nothing_done_twice() -> None:
     [("delete-before-upload", "missing"), ("no-fence", "tasks_completed_twice")],
 )
 def test_a_broken_promise_is_found(sabotage: str, found: str) -> None:
-    code, summary, output = campaign(f"faults-{sabotage}", seconds=24, seed=3, sabotage=sabotage)
+    code, summary, output = campaign(f"faults-{sabotage}", seconds=20, seed=3, sabotage=sabotage)
     assert code == 1, output
     assert summary["ok"] is False
     assert summary[found] > 0, output
