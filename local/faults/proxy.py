@@ -66,11 +66,7 @@ class FaultProxy:
         self.dice = dice
         self.hang_s = hang_s
         self._other = way
-        self._sqs = SqsGate(
-            way,
-            SqsRules(cap_s),
-            delete_on_receive=tasks_queue if broken is Sabotage.DELETE_BEFORE_UPLOAD else None,
-        )
+        self._sqs = SqsGate(way, SqsRules(cap_s), broken=broken, tasks_queue=tasks_queue)
         self._s3 = S3Gate(way, journal, broken)
         self._dynamodb = DynamoDbGate(way, broken)
         self._events = EventsGate(way, journal)

@@ -13,7 +13,7 @@ class Sabotage(StrEnum):
     """What is broken for good."""
 
     DELETE_BEFORE_UPLOAD = "delete-before-upload"  # a task's message is deleted as it is handed out
-    NO_FENCE = "no-fence"  # conditional writes to the ledger always succeed
+    NO_FENCE = "no-fence"  # conditional writes always succeed, and every task comes back after its end
     WRONG_BYTES = "wrong-bytes"  # objects change after S3 has checked them
     EXTRA_OBJECT = "extra-object"  # every upload writes a second object beside the first
 

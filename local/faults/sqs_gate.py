@@ -13,6 +13,7 @@ from typing import Any
 from local.faults import sqs_rules
 from local.faults.dice import RECEIVE_ONLY, Fault
 from local.faults.exchange import Request, Response, json_answer
+from local.faults.sabotage import Sabotage
 from local.faults.sqs_rules import SqsRules, Verdict
 from local.faults.upstream import Upstream
 
@@ -28,11 +29,14 @@ _FAILED = {
 class SqsGate:
     """Answers every SQS call. Called from many threads."""
 
-    def __init__(self, upstream: Upstream, rules: SqsRules, *, delete_on_receive: str | None = None) -> None:
-        """delete_on_receive: a sabotage; messages of the queues whose URL holds this are deleted at once."""
+    def __init__(
+        self, upstream: Upstream, rules: SqsRules, *, broken: Sabotage | None = None, tasks_queue: str = ""
+    ) -> None:
+        """broken: a sabotage of the queue whose URL ends in `tasks_queue`."""
         self._upstream = upstream
         self._rules = rules
-        self._delete_on_receive = delete_on_receive
+        self._broken = broken
+        self._tasks_queue = tasks_queue
         self._queues: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
     def serve(self, request: Request, fault: Fault | None, gone: Callable[[], bool]) -> Response:
@@ -76,7 +80,7 @@ class SqsGate:
             if fault and fault.kind in RECEIVE_ONLY:
                 fault.missed = True
             return response
-        if self._delete_on_receive and self._delete_on_receive in document["QueueUrl"]:
+        if self._broken is Sabotage.DELETE_BEFORE_UPLOAD and self._is_tasks(document):
             for message in messages:
                 self._with_receipt(request, document, message["ReceiptHandle"], "DeleteMessage")
         if fault:
@@ -127,12 +131,13 @@ class SqsGate:
         failed: list[dict[str, Any]] = []
         onward: list[dict[str, Any]] = []
         partial = fault if fault and fault.kind == "partial" else None
+        is_task = self._is_tasks(document)
         for number, entry in enumerate(document["Entries"]):
             # A partial failure always fails the first entry, so that it is one.
             if partial and (number == 0 or partial.chance.random() < 0.5):
                 failed.append({"Id": entry["Id"], **_FAILED})
                 continue
-            verdict, visibility_s = self._judge(request.operation.name, entry)
+            verdict, visibility_s = self._judge(request.operation.name, entry, is_task=is_task)
             if verdict is Verdict.PRETEND:
                 successful.append({"Id": entry["Id"]})
             elif verdict is Verdict.FORWARD:
@@ -153,8 +158,13 @@ class SqsGate:
             }
         )
 
-    def _judge(self, operation: str, entry: dict[str, Any]) -> tuple[Verdict, int]:
+    def _is_tasks(self, document: dict[str, Any]) -> bool:
+        return bool(document["QueueUrl"].endswith(self._tasks_queue))
+
+    def _judge(self, operation: str, entry: dict[str, Any], *, is_task: bool) -> tuple[Verdict, int]:
         match operation:
+            case "DeleteMessageBatch" if self._broken is Sabotage.NO_FENCE and is_task:
+                return Verdict.PRETEND, 0
             case "DeleteMessageBatch":
                 return self._rules.judge_delete(entry["ReceiptHandle"]), 0
             case "ChangeMessageVisibilityBatch":
