@@ -28,7 +28,7 @@ from local.tasks import Task
 from local.verify import check
 
 _TOKEN = "demo-token"
-_LOOK_S = 0.5
+_LOOK_S = 1.0
 _LINE_S = 5.0
 # A run that stands still this long is stuck; large objects take their time on one machine.
 _STUCK_S: dict[Size, float] = {"small": 60, "medium": 120, "large": 300}

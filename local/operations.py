@@ -50,6 +50,11 @@ class Operations:
                 depths[label + suffix] = (waiting, int(values["ApproximateNumberOfMessagesNotVisible"]))
         return depths
 
+    def queued(self: _Deployed) -> int:
+        """How many messages the two work queues hold: waiting, put off, or in flight."""
+        depths = Operations.depths(self)
+        return sum(sum(depth) for queue, depth in depths.items() if not queue.endswith("DLQ"))
+
     def parked(self: _Deployed, queue: Queue) -> list[dict[str, str]]:
         """What a queue's DLQ holds: `body` and each attribute by name. It is left there."""
         sqs, url = self.client("sqs"), self.output(f"{queue}DlqUrl")

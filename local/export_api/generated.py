@@ -56,7 +56,7 @@ class _Shape:
 
 
 _SHAPES: dict[Size, _Shape] = {
-    "small": _Shape(6, 6, 66, (1 * MIB, 3 * MIB, 300 * KIB, 8 * MIB, 700 * KIB, 24 * MIB), 0.7),
+    "small": _Shape(6, 6, 60, (1 * MIB, 3 * MIB, 300 * KIB, 8 * MIB, 700 * KIB, 24 * MIB), 0.7),
     "medium": _Shape(8, 15, 60, (4 * MIB, 16 * MIB, 64 * MIB, 2 * MIB, 32 * MIB), 0.7),
     "large": _Shape(4, 4, 30, (96 * MIB, 128 * MIB, 64 * MIB, 112 * MIB), 0.0, bulk_per_archive=5),
 }
