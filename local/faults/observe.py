@@ -83,6 +83,7 @@ def messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
             QueueUrl=url,
             MaxNumberOfMessages=10,
             VisibilityTimeout=60,
+            WaitTimeSeconds=0,  # the queue itself would wait for 20 s
             MessageAttributeNames=["All"],
             AttributeNames=["All"],
         ).get("Messages", ())

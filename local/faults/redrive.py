@@ -17,6 +17,7 @@ def redrive(sqs: Any, dlq_url: str, queue_url: str) -> int:
         QueueUrl=dlq_url,
         MaxNumberOfMessages=10,
         VisibilityTimeout=60,
+        WaitTimeSeconds=0,
         MessageAttributeNames=["All"],
         AttributeNames=["All"],
     ).get("Messages", ()):
