@@ -1,7 +1,7 @@
 """Task roles hold what the runtime does and no more, in both directions.
 
-`recorded_actions.json` is what the services really needed while the end-to-end tests ran, recorded by the local
-AWS and the ECS agent where permissions are checked; `python -m tests.recorder` refreshes it.
+`recorded_actions.json` is what the services really needed while the end-to-end tests ran, recorded by the
+local AWS and the ECS agent where permissions are checked; `python -m tests.recorder` refreshes it.
 """
 
 import json
