@@ -55,8 +55,8 @@ class Delivery:
 
 Handler = Callable[[Delivery], Outcome]
 ParkedHook = Callable[[Delivery, str, str], None]
-"""(delivery, reason, error), called before the dead-letter queue is written; LeaseLost from it abandons the
-parking.
+"""(delivery, reason, error), called before the dead-letter queue is written; LeaseLost from it hands the
+message over instead of parking it.
 """
 UnitOfWork = Callable[[Delivery], AbstractContextManager[None]]
 """Surrounds the handler and what follows from its outcome; services bind their log context here."""

@@ -99,7 +99,12 @@ class Settler:
     def _park(self, held: Held, reason: str, error: str) -> None:
         try:
             self._on_parked(held.delivery, reason, error)
-        except (LeaseLost, ClientError, BotoCoreError):
+        except LeaseLost as taken:
+            _require_kept(held)
+            # Somebody is at work on it. A fresh message outlives this one, and finds out what came of it.
+            self._apply(held, Yield(f"not parked: {taken}", delay_s=self._retry_base_s))
+            return
+        except (ClientError, BotoCoreError):
             raise
         except Exception:  # noqa: BLE001  parking on the queue without the service's own record would lose it
             _log.exception("The service could not record the parking; the message will come back")

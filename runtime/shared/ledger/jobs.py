@@ -168,8 +168,9 @@ class JobLedger:
             raise LeaseLost(f"the listing of job {claim.export_job_id} was taken over") from refusal
 
     def park_job(self, export_job_id: str, reason: str, error: str, *, correlation_id: str) -> JobState:
-        """The job can never be listed as it is. No effect when it has been listed or somebody is listing
-        it.
+        """The job can never be listed as it is. No effect when it has been listed.
+
+        Raises LeaseLost while somebody is listing it.
         """
         now = self._table.clock()
         try:
@@ -182,8 +183,9 @@ class JobLedger:
                     when=Attr("listing_complete").not_exists() & leases.free(now),
                 )
             )
-        except Refused:
-            return self.job_state(export_job_id)
+        except Refused as refusal:
+            if not refusal.items[0].get("listing_complete"):
+                raise LeaseLost(f"job {export_job_id} is being listed") from refusal
         return self.job_state(export_job_id)
 
     def job_state(self, export_job_id: str) -> JobState:

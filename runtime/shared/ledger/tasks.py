@@ -91,8 +91,8 @@ class TaskLedger(JobLedger):
     def park(self, work: Claim | WorkUnit, reason: str, error: str) -> JobState:
         """The task can never succeed as it is; the job counts it as parked. A part parks its whole task.
 
-        Given only the unit (no claim was ever held), it has no effect while somebody else holds the task.
-        Raises LeaseLost when the claim is no longer held.
+        Raises LeaseLost when the claim is no longer held; given only the unit, while anybody holds the task:
+        parking its message then would leave nobody to finish it, should the holder die.
         """
         unit = work.unit if isinstance(work, Claim) else work
         fields = {"reason": reason, "error": error[:ERROR_CHARACTERS], "parked_part": unit.part}
@@ -104,7 +104,7 @@ class TaskLedger(JobLedger):
             elif isinstance(work, Claim):
                 extra.append(self._parked_part(work, fields))
             elif float(item.get("lease_until", 0)) > self._table.clock():
-                return self.job_state(unit.export_job_id)
+                raise LeaseLost(f"{unit.key} of job {unit.export_job_id} is being worked on")
             if item.get("status") == "done":
                 return self.job_state(unit.export_job_id)
             if self._end(

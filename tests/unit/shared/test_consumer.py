@@ -184,6 +184,22 @@ def test_a_slow_parking_hook_keeps_its_message(aws: Aws, run: Running, queue: So
     assert len(aws.drain(queue.dlq_url)) == 1
 
 
+def test_what_somebody_else_works_on_is_handed_over_instead_of_parked(
+    aws: Aws, run: Running, queue: SourceQueue
+) -> None:
+    send(aws, queue, "body")
+    handovers: list[int] = []
+
+    def hook(delivery: Delivery, _reason: str, _error: str) -> None:
+        handovers.append(delivery.handovers)
+        if len(handovers) == 1:
+            raise LeaseLost("it is being worked on")
+
+    run(lambda _delivery: Park("bad", "x"), queue, on_parked=hook)
+    until(lambda: len(aws.drain(queue.dlq_url)) == 1)
+    assert handovers == [0, 1]
+
+
 def test_a_parking_hook_that_fails_keeps_the_message(aws: Aws, run: Running, queue: SourceQueue) -> None:
     send(aws, queue, "body")
     calls: list[str] = []

@@ -166,7 +166,8 @@ def test_a_redriven_task_turns_a_failed_job_into_a_completed_one(ledger: Ledger)
 def test_parking_without_a_claim_respects_whoever_works(ledger: Ledger, clock: Clock) -> None:
     listing(ledger, tasks=1)
     ledger.claim(UNIT, owner="w", lease_s=60)
-    assert ledger.park(UNIT, "retries-exhausted", "x").tasks_parked == 0
+    with pytest.raises(LeaseLost, match="being worked on"):
+        ledger.park(UNIT, "retries-exhausted", "x")
     clock.advance(61)
     assert ledger.park(UNIT, "retries-exhausted", "x").tasks_parked == 1
     complete(ledger, "t0")
@@ -247,7 +248,8 @@ def test_a_parked_job_can_be_claimed_again_and_a_listed_one_cannot(ledger: Ledge
     assert ledger.park_job("job", "unknown-job", "404", correlation_id="c").outcome == "failed"
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="d")
     assert claim.correlation_id == "c"
-    assert ledger.park_job("job", "unknown-job", "404", correlation_id="c").reason == ""
+    with pytest.raises(LeaseLost, match="being listed"):
+        ledger.park_job("job", "unknown-job", "404", correlation_id="c")
     ledger.finish_listing(claim)
     with pytest.raises(AlreadyFinished):
         ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
