@@ -15,6 +15,8 @@ from tests.recorder import ROOT, save
 TOKEN = "e2e-token"
 
 
+# First, because xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # They share a platform, which one test process owns.
     for item in items:
