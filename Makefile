@@ -30,7 +30,7 @@ lock: ## compile the .in files into locks with hashes
 
 .PHONY: test
 test: setup ## every test, in under ten minutes on two cores
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadscope
 
 .PHONY: lint
 lint: setup ## ruff and mypy --strict

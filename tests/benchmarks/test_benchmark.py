@@ -11,10 +11,9 @@ from benchmarks.measure import Bench, WrongOutput
 from benchmarks.programs import LIMIT, OURS, PEERS, programs
 from benchmarks.services import service
 
-pytestmark = [
-    pytest.mark.xdist_group("benchmarks"),
-    pytest.mark.skipif(sys.platform != "linux", reason="the sink and the server use epoll and sendfile"),
-]
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the sink and the server use epoll and sendfile"
+)
 
 # Some entries of more than one part, many small ones, and some that nobody wants.
 SHAPES = (

@@ -10,18 +10,9 @@ from local.platform import Platform
 from local.tasks import Task
 from tests.e2e.exports import Run
 from tests.e2e.gates import GatedFaults
-from tests.recorder import ROOT, save
+from tests.recorder import save
 
 TOKEN = "e2e-token"
-
-
-# First, because xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # They share a platform, which one test process owns.
-    for item in items:
-        if item.path.is_relative_to(ROOT / "tests" / "e2e"):
-            item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 from local.assembly import LOCAL, ROOT
 
 # Two of these at once on two cores would only test patience.
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 
 def campaign(name: str, *, seconds: int, seed: int, sabotage: str = "") -> tuple[int, dict[str, Any], str]:

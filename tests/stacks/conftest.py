@@ -20,15 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:enable-path-metadata": True}
 
 
-# First, because xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            # One test process, so that the synth is paid for once.
-            item.add_marker(pytest.mark.xdist_group("stacks"))
-
-
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory) -> Path:
     app = cdk.App(context=CONTEXT, outdir=str(tmp_path_factory.mktemp("cdk.out")))
