@@ -1,8 +1,11 @@
-"""How long a message waits before it comes back: exponential with full jitter, inside what SQS allows."""
+"""How long to wait before something is tried again: exponential with full jitter, inside what SQS allows."""
 
 import math
 import random
 from collections.abc import Callable
+
+MAX_PAUSE_S = 900.0
+"""No pause is longer, whoever asks for it: work that waits must be seen again before people look for it."""
 
 VISIBILITY_CAP_S = 43_200
 # The cap counts from the receipt on SQS's clock; a request on the wire needs some of it.
@@ -10,16 +13,23 @@ CAP_MARGIN_S = 30
 
 
 def full_jitter(
-    attempt: int, *, base_s: float, max_s: float, uniform: Callable[[float, float], float] = random.uniform
+    attempt: int,
+    *,
+    base_s: float,
+    max_s: float,
+    at_least_s: float | None = None,
+    uniform: Callable[[float, float], float] = random.uniform,
 ) -> float:
-    """Seconds between 0 and min(max, base · 2^(attempt-1)); `attempt` counts from 1.
+    """Seconds between 0 and min(max, base · 2^(attempt-1)), on top of what the other side asked for.
 
-    Full jitter spreads a burst of failures best; see "Exponential Backoff and Jitter" in the AWS Architecture
-    Blog.
+    `attempt` counts from 1. `at_least_s` is a `Retry-After`: a floor to which the jitter is added, so that
+    those who were told the same time do not come back together. Never longer than MAX_PAUSE_S. Full jitter
+    spreads a burst of failures best; see "Exponential Backoff and Jitter" in the AWS Architecture Blog.
     """
-    # The exponent is bounded so that a receive count of thousands does not overflow a float.
+    # The exponent is bounded so that an attempt counted in thousands does not overflow a float.
     ceiling = min(max_s, base_s * 2.0 ** min(max(attempt, 1) - 1, 60))
-    return uniform(0.0, ceiling)
+    floor = min(max(0.0, at_least_s or 0.0), MAX_PAUSE_S)
+    return min(floor + uniform(0.0, ceiling), MAX_PAUSE_S)
 
 
 def visibility_for(delay_s: float, held_s: float) -> int:
@@ -27,4 +37,5 @@ def visibility_for(delay_s: float, held_s: float) -> int:
     hours.
     """
     room = VISIBILITY_CAP_S - CAP_MARGIN_S - held_s
-    return max(0, min(math.ceil(delay_s), int(room)))
+    # Limited before it is rounded: rounding refuses an infinity.
+    return math.ceil(max(0.0, min(delay_s, math.floor(room))))

@@ -28,7 +28,7 @@ from runtime.shared.export_api.errors import (
     Unauthorised,
     Unavailable,
 )
-from runtime.shared.export_api.retry_after import retry_after_s
+from runtime.shared.retry_after import retry_after_s
 
 JobStatus = Literal["pending", "running", "completed", "failed", "expired"]
 _STATUSES = ("pending", "running", "completed", "failed", "expired")

@@ -28,7 +28,6 @@ from runtime.shared.export_api.auth import ApiKey, Bearer, OAuth2
 from runtime.shared.export_api.circuit import Circuit, State
 from runtime.shared.export_api.credentials import SecretStore
 from runtime.shared.export_api.gate import CircuitGate
-from runtime.shared.export_api.retry_after import MAX_RETRY_AFTER_S, retry_after_s
 from runtime.shared.metrics import Metrics
 from tests.unit.conftest import Clock, until
 
@@ -286,27 +285,6 @@ def test_a_token_endpoint_that_gives_no_token(answer: Answer, error: type[ApiErr
     secret = Secrets('{"token_url": "https://id.example/t", "client_id": "a", "client_secret": "s"}')
     with pytest.raises(error):
         OAuth2(store(secret), httpx.Client(transport=httpx.MockTransport(answer))).headers()
-
-
-@given(st.text(max_size=40) | st.integers().map(str) | st.datetimes().map(format_datetime))
-def test_retry_after_is_sane_whatever_it_says(value: str) -> None:
-    seconds = retry_after_s(value, NOW)
-    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_S
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        (" 7 ", 7),
-        ("-1", None),
-        ("Sun, 01 Mar 2026 12:02:00 GMT", 120),
-        ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
-        ("9" * 400, MAX_RETRY_AFTER_S),
-    ],
-)
-def test_retry_after_in_both_forms(value: str | None, seconds: float | None) -> None:
-    assert retry_after_s(value, NOW) == seconds
 
 
 def call(circuit: Circuit, error: Exception | None = None) -> None:
