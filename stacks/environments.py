@@ -64,7 +64,7 @@ STAGING = Environment(
     ),
     export_api=ExportApi(base_url="https://export-api.staging.example.com"),
     orchestrator=DEV.orchestrator,
-    worker=DEV.worker.model_copy(update={"min_tasks": 2, "max_tasks": 20, "on_demand_base": 1}),
+    worker=DEV.worker.derive(min_tasks=2, max_tasks=20, on_demand_base=1),
     alarms=Alarms(email="export-processing-staging@example.com", oldest_message_hours=6, queue_wait_hours=6),
 )
 
@@ -95,10 +95,8 @@ PROD = Environment(
         longest_outage_hours=72,
     ),
     export_api=ExportApi(base_url="https://export-api.example.com"),
-    orchestrator=DEV.orchestrator.model_copy(update={"min_tasks": 3, "max_tasks": 20}),
-    worker=DEV.worker.model_copy(
-        update={"min_tasks": 6, "max_tasks": 200, "on_demand_base": 6, "ephemeral_storage_gib": 100}
-    ),
+    orchestrator=DEV.orchestrator.derive(min_tasks=3, max_tasks=20),
+    worker=DEV.worker.derive(min_tasks=6, max_tasks=200, on_demand_base=6, ephemeral_storage_gib=100),
     alarms=Alarms(email="export-processing@example.com", oldest_message_hours=4, queue_wait_hours=4),
 )
 

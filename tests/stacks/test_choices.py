@@ -71,7 +71,7 @@ def test_the_chosen_key_encrypts_what_is_stored(deployment):
 
 def test_a_base_image_by_digest_reaches_the_build(tmp_path):
     app = cdk.App(context=CONTEXT, outdir=str(tmp_path))
-    stage = ExportProcessing(app, environment=DEV.model_copy(update={"base_image": PINNED}))
+    stage = ExportProcessing(app, environment=DEV.derive(base_image=PINNED))
     assembly = Path(stage.synth().directory)
     images = [
         image["source"]["dockerBuildArgs"]

@@ -23,33 +23,29 @@ def stage(environment: Environment) -> ExportProcessing:
     return ExportProcessing(cdk.App(context=CONTEXT), environment=environment)
 
 
-def changed(model, **update):
-    return type(model).model_validate(model.model_dump() | update)
-
-
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
         (lambda: Network(cidr="10.9.0.0/18", egress="nat"), "needs nat_gateways >= 1"),
         (lambda: Network(cidr="10.9.0.0/18", egress="public-ip", nat_gateways=1), "'public-ip' needs none"),
         (lambda: Network(egress="public-ip"), "needs a cidr"),
-        (lambda: changed(DEV, base_image="python:3.13-slim"), "base_image"),
-        (lambda: changed(DEV, account="12"), "account"),
-        (lambda: changed(DEV, region="Ireland"), "region"),
-        (lambda: changed(DEV, availability_zones=("eu-west-1a",)), "availability_zones"),
+        (lambda: DEV.derive(base_image="python:3.13-slim"), "base_image"),
+        (lambda: DEV.derive(account="12"), "account"),
+        (lambda: DEV.derive(region="Ireland"), "region"),
+        (lambda: DEV.derive(availability_zones=("eu-west-1a",)), "availability_zones"),
         (
-            lambda: changed(DEV, availability_zones=("eu-west-1a", "us-east-1a")),
+            lambda: DEV.derive(availability_zones=("eu-west-1a", "us-east-1a")),
             "not distinct zones of eu-west-1",
         ),
-        (lambda: changed(DEV.worker, max_tasks=0), "max_tasks"),
-        (lambda: changed(DEV.worker, min_tasks=9), "below min_tasks 9"),
-        (lambda: changed(DEV.worker, on_demand_weight=0, spot_weight=0), "no task above the base"),
-        (lambda: changed(DEV.worker, container_memory_mib=8192), "more than the task has"),
-        (lambda: changed(DEV.worker, cpu=3000), "cpu"),
-        (lambda: changed(DEV.worker, ephemeral_storage_gib=500), "ephemeral_storage_gib"),
+        (lambda: DEV.worker.derive(max_tasks=0), "max_tasks"),
+        (lambda: DEV.worker.derive(min_tasks=9), "below min_tasks 9"),
+        (lambda: DEV.worker.derive(on_demand_weight=0, spot_weight=0), "no task above the base"),
+        (lambda: DEV.worker.derive(container_memory_mib=8192), "more than the task has"),
+        (lambda: DEV.worker.derive(cpu=3000), "cpu"),
+        (lambda: DEV.worker.derive(ephemeral_storage_gib=500), "ephemeral_storage_gib"),
         (lambda: Storage(protected=True, existing_key_arn="key-1"), "existing_key_arn"),
         (lambda: Storage(protected=True, existing_metadata_key_arn=KEY), "name the table too"),
-        (lambda: changed(DEV.export_api, base_url="http://plain.example.com"), "base_url"),
+        (lambda: DEV.export_api.derive(base_url="http://plain.example.com"), "base_url"),
         (lambda: Service(cpus=1), "cpus"),
     ],
 )
@@ -69,10 +65,8 @@ def test_no_two_environments_share_addresses():
 
 
 def test_the_endpoint_lets_through_the_vendors_bucket_when_files_are_there():
-    api = DEV.export_api.model_copy(
-        update={"download_hosts": ("cdn.example.com", "exports-of-vendor.s3.eu-west-1.amazonaws.com")}
-    )
-    network = Template.from_stack(stage(DEV.model_copy(update={"export_api": api})).network)
+    hosts = ("cdn.example.com", "exports-of-vendor.s3.eu-west-1.amazonaws.com")
+    network = Template.from_stack(stage(DEV.derive(export_api={"download_hosts": hosts})).network)
     readable = {
         "Action": "s3:GetObject",
         "Resource": [
@@ -87,24 +81,22 @@ def test_the_endpoint_lets_through_the_vendors_bucket_when_files_are_there():
 
 
 def test_what_others_own_is_taken_by_attribute():
-    theirs = DEV.model_copy(
-        update={
-            "network": Network(
-                egress="nat",
-                nat_gateways=0,
-                existing_vpc=ExistingVpc(
-                    vpc_id="vpc-0a1b2c3d",
-                    subnet_ids=("subnet-1", "subnet-2"),
-                    route_table_ids=("rtb-1", "rtb-2"),
-                ),
+    theirs = DEV.derive(
+        network=Network(
+            egress="nat",
+            nat_gateways=0,
+            existing_vpc=ExistingVpc(
+                vpc_id="vpc-0a1b2c3d",
+                subnet_ids=("subnet-1", "subnet-2"),
+                route_table_ids=("rtb-1", "rtb-2"),
             ),
-            "storage": Storage(
-                protected=True,
-                existing_key_arn=KEY,
-                existing_metadata_table="catalogue",
-                existing_metadata_key_arn=THEIR_KEY,
-            ),
-        }
+        ),
+        storage=Storage(
+            protected=True,
+            existing_key_arn=KEY,
+            existing_metadata_table="catalogue",
+            existing_metadata_key_arn=THEIR_KEY,
+        ),
     )
     built = stage(theirs)
 
@@ -157,7 +149,7 @@ def test_what_others_own_is_taken_by_attribute():
 
 def test_the_telemetry_sidecar_takes_nothing_from_the_service(tmp_path):
     app = cdk.App(context=CONTEXT, outdir=str(tmp_path))
-    environment = PROD.model_copy(update={"telemetry_image": COLLECTOR})
+    environment = PROD.derive(telemetry_image=COLLECTOR)
     ExportProcessing(app, environment=environment)
     app.synth()
     deployment = read(tmp_path, environment)

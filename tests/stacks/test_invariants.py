@@ -120,7 +120,7 @@ def test_a_breach_is_said(deployments, breach):
 
 
 def test_a_fleet_that_cannot_keep_up_is_said(deployments):
-    small = PROD.model_copy(update={"worker": PROD.worker.model_copy(update={"max_tasks": 20})})
+    small = PROD.derive(worker={"max_tasks": 20})
     found = list(findings(altered(deployments["prod"], TASK, lambda _: None, environment=small)))
 
     assert [name for name, _ in found] == ["retention"]

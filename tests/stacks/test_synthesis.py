@@ -9,7 +9,6 @@ from aws_cdk import aws_sqs as sqs
 from stacks.acknowledgements import StaleAcknowledgements, acknowledge, inventory
 from stacks.application import synthesize
 from stacks.environments import DEV, ENVIRONMENTS
-from stacks.values import Messaging
 from tests.stacks.conftest import CONTEXT
 
 
@@ -49,7 +48,7 @@ def test_a_finding_fails_the_synth(tmp_path):
 
 
 def test_a_breached_invariant_fails_the_synth(tmp_path):
-    slow = DEV.model_copy(update={"messaging": Messaging(heartbeat_interval_s=200)})
+    slow = DEV.derive(messaging={"heartbeat_interval_s": 200})
 
     with pytest.raises(RuntimeError, match="one lost heartbeat gives the message to another task"):
         synthesize(bare_app(tmp_path), (slow,))

@@ -1,0 +1,38 @@
+"""One Fargate service, as values."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stacks.values.base import Values
+
+
+class Service(Values):
+    """One Fargate service: the size of a task, how many there may be, and what they run on.
+
+    backlog_per_task: messages (waiting and in flight) that one task should have; scaling aims at it.
+    spot_weight: share of the tasks above `on_demand_base` that run on Spot, against `on_demand_weight`.
+    """
+
+    cpu: Literal[256, 512, 1024, 2048, 4096]
+    task_memory_mib: int
+    container_memory_mib: int
+    slots: Annotated[int, Field(ge=1)]
+    min_tasks: Annotated[int, Field(ge=0)]
+    max_tasks: Annotated[int, Field(ge=1)]
+    backlog_per_task: Annotated[int, Field(ge=1)]
+    cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
+    on_demand_base: Annotated[int, Field(ge=0)] = 0
+    on_demand_weight: Annotated[int, Field(ge=0)] = 1
+    spot_weight: Annotated[int, Field(ge=0)] = 0
+    ephemeral_storage_gib: Annotated[int, Field(ge=21, le=200)] | None = None
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Self:
+        if self.max_tasks < self.min_tasks:
+            raise ValueError(f"max_tasks {self.max_tasks} is below min_tasks {self.min_tasks}")
+        if self.container_memory_mib > self.task_memory_mib:
+            raise ValueError("container_memory_mib is more than the task has")
+        if self.on_demand_weight == 0 and self.spot_weight == 0:
+            raise ValueError("with both weights 0 no task above the base could be placed")
+        return self
