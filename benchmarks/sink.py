@@ -35,7 +35,7 @@ _PART_NUMBER = re.compile(r"partNumber=(\d+)")
 Conversation = Generator[None, memoryview, None]
 
 
-class Sink:
+class EntryUpload:
     """The objects and items of one run after the other."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class Body:
         self.length += len(data)
 
 
-def converse(connection: socket.socket, sink: Sink) -> Conversation:
+def converse(connection: socket.socket, sink: EntryUpload) -> Conversation:
     """One keep-alive connection, request by request; what it is sent is valid until it yields."""
     data = yield
     while True:
@@ -205,7 +205,7 @@ def _xml(body: str) -> bytes:
     )
 
 
-def serve(listener: socket.socket, sink: Sink) -> None:
+def serve(listener: socket.socket, sink: EntryUpload) -> None:
     """Answer every connection until the process ends."""
     poller = select.epoll()
     poller.register(listener, select.EPOLLIN)
@@ -237,4 +237,4 @@ def serve(listener: socket.socket, sink: Sink) -> None:
 if __name__ == "__main__":
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     print(listening.getsockname()[1], flush=True)
-    serve(listening, Sink())
+    serve(listening, EntryUpload())

@@ -6,12 +6,13 @@ from runtime.shared.assembly import assemble, consumer_for
 from runtime.shared.consumer import SourceQueue
 from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.settings import load
+from runtime.worker.assembly import assemble_processor
 from runtime.worker.clients import Clients
 from runtime.worker.handler import DownloadHandler
-from runtime.worker.measures import Measures
-from runtime.worker.processor import ArchiveProcessor
+from runtime.worker.manifest.join import Joiner
+from runtime.worker.metrics import WorkerMetrics
+from runtime.worker.parts import TaskParts
 from runtime.worker.settings import WorkerSettings
-from runtime.worker.split import Joiner
 
 
 def main() -> None:
@@ -19,17 +20,23 @@ def main() -> None:
     settings = load(WorkerSettings)
     parts = assemble(settings)
     clients = Clients.create(settings.bucket_name, parts.aws.session)
-    processor = ArchiveProcessor(settings, clients, parts.api)
+    processor = assemble_processor(settings, clients, parts.api)
     handler = DownloadHandler(
         processor=processor,
         ledger=parts.ledger,
         reporter=parts.reporter,
-        joiner=Joiner(clients.s3, settings.bucket_name, settings.manifest_prefix),
-        sqs=parts.aws.sqs,
-        queue_url=settings.download_tasks_queue_url,
+        parts=TaskParts(
+            ledger=parts.ledger,
+            reporter=parts.reporter,
+            joiner=Joiner(clients.s3, settings.bucket_name, settings.manifest_prefix),
+            sqs=parts.aws.sqs,
+            queue_url=settings.download_tasks_queue_url,
+            owner=parts.owner,
+            lease_s=settings.visibility_timeout_s,
+        ),
         owner=parts.owner,
         lease_s=settings.visibility_timeout_s,
-        measures=Measures(parts.metrics),
+        metrics=WorkerMetrics(parts.metrics),
     )
     queue = SourceQueue(settings.download_tasks_queue_url, settings.download_tasks_dlq_url)
     consumer = consumer_for(parts, queue, handler, on_parked=handler.on_parked)

@@ -17,8 +17,8 @@ from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.errors import ArchiveRejected, EntryRejected
 from runtime.worker.archive.judge import FOLDER, Verdict, judge
 from runtime.worker.archive.limits import Buffer, ByteSource, Limits
+from runtime.worker.archive.read_entry import read_entry
 from runtime.worker.archive.reader import EntryReader
-from runtime.worker.archive.whole import read_entry
 
 __all__ = [
     "FOLDER",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from runtime.shared.contracts import ParkReason
-from runtime.worker.archive.ending import Window, find_ending
+from runtime.worker.archive.ending import TailReader, find_ending
 from runtime.worker.archive.entry import Entry, decode_name
 from runtime.worker.archive.errors import ArchiveRejected, invalid
 from runtime.worker.archive.limits import ByteSource, Limits
@@ -112,15 +112,15 @@ def read_directory(source: ByteSource, limits: Limits, *, tail: bytes | None = N
 
     `tail`: the archive's last bytes, when the caller has them already. Raises ArchiveRejected.
     """
-    window = Window(source, tail)
-    ending = find_ending(window)
+    tail_reader = TailReader(source, tail)
+    ending = find_ending(tail_reader)
     if ending.entries > limits.max_entries:
         raise _over_limit(f"{ending.entries} entries, over the limit of {limits.max_entries}")
     if ending.directory_size > limits.max_directory_bytes:
         raise _over_limit(
             f"a directory of {ending.directory_size} bytes, over the limit of {limits.max_directory_bytes}"
         )
-    raw = window.read(ending.directory_offset, ending.directory_size)
+    raw = tail_reader.read(ending.directory_offset, ending.directory_size)
     positions, local_offsets = _walk(raw, ending.entries)
     return Directory(raw, ending.directory_offset, positions, local_offsets, zip64=ending.zip64)
 

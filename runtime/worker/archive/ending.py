@@ -42,7 +42,7 @@ class Ending(NamedTuple):
     zip64: bool
 
 
-class Window:
+class TailReader:
     """Reads of the archive, served from the bytes of its tail where they cover the request."""
 
     def __init__(self, source: ByteSource, tail: bytes | None) -> None:
@@ -60,10 +60,10 @@ class Window:
         return self._tail[offset - self._tail_start : offset - self._tail_start + length]
 
 
-def find_ending(window: Window) -> Ending:
+def find_ending(tail_reader: TailReader) -> Ending:
     """Raises ArchiveRejected, telling apart what is no ZIP, what is cut off and what contradicts itself."""
-    start = max(0, window.size - TAIL_BYTES)
-    tail = window.read(start, window.size - start)
+    start = max(0, tail_reader.size - TAIL_BYTES)
+    tail = tail_reader.read(start, tail_reader.size - start)
     fitting: list[int] = []
     loose: list[int] = []
     at = tail.find(END_SIGNATURE)
@@ -72,14 +72,14 @@ def find_ending(window: Window) -> Ending:
         (fitting if ends == len(tail) else loose).append(at)
         at = tail.find(END_SIGNATURE, at + 1)
     if not fitting:
-        raise _without_end(window, tail, start, loose)
+        raise _without_end(tail_reader, tail, start, loose)
     if len(fitting) > _MAX_CANDIDATES:
         raise invalid(f"{len(fitting)} end records each reach the last byte: no telling which one counts")
     endings: list[Ending] = []
     faults: list[ArchiveRejected] = []
     for at in fitting:
         try:
-            endings.append(_ending_at(window, start + at, parse_end(tail, at)))
+            endings.append(_ending_at(tail_reader, start + at, parse_end(tail, at)))
         except ArchiveRejected as fault:
             faults.append(fault)
     if len(endings) > 1:
@@ -89,7 +89,7 @@ def find_ending(window: Window) -> Ending:
     return endings[0]
 
 
-def _without_end(window: Window, tail: bytes, start: int, loose: list[int]) -> ArchiveRejected:
+def _without_end(tail_reader: TailReader, tail: bytes, start: int, loose: list[int]) -> ArchiveRejected:
     for at in loose:
         end = parse_end(tail, at)
         # An end record inside a stored inner archive does not fit the place where it stands.
@@ -101,36 +101,36 @@ def _without_end(window: Window, tail: bytes, start: int, loose: list[int]) -> A
                 ParkReason.TRUNCATED_ARCHIVE, f"the archive's comment lacks its last {missing} bytes"
             )
         return invalid(f"{-missing} bytes follow the end of the archive")
-    head = window.read(0, min(4, window.size))
+    head = tail_reader.read(0, min(4, tail_reader.size))
     if head == DESCRIPTOR_SIGNATURE:  # 8.5.3: a split archive's first segment begins with this marker
         return ArchiveRejected(ParkReason.MULTI_DISK_ARCHIVE, "this is one segment of a split archive")
     if head and (LOCAL_SIGNATURE.startswith(head) or CENTRAL_SIGNATURE.startswith(head)):
         return ArchiveRejected(
             ParkReason.TRUNCATED_ARCHIVE,
-            f"it begins as a ZIP, but its {window.size} bytes do not close with an end record",
+            f"it begins as a ZIP, but its {tail_reader.size} bytes do not close with an end record",
         )
     return ArchiveRejected(
-        ParkReason.NOT_A_ZIP, f"no ZIP record at the start or the end of its {window.size} bytes"
+        ParkReason.NOT_A_ZIP, f"no ZIP record at the start or the end of its {tail_reader.size} bytes"
     )
 
 
-def _ending_at(window: Window, position: int, end: EndRecord) -> Ending:
+def _ending_at(tail_reader: TailReader, position: int, end: EndRecord) -> Ending:
     locator = None
     if position >= LOCATOR64.size:
-        locator = parse_locator64(window.read(position - LOCATOR64.size, LOCATOR64.size), 0)
+        locator = parse_locator64(tail_reader.read(position - LOCATOR64.size, LOCATOR64.size), 0)
     if locator is not None:
-        return _ending64(window, position - LOCATOR64.size, locator, end)
+        return _ending64(tail_reader, position - LOCATOR64.size, locator, end)
     if end.disk or end.directory_disk or end.entries_here != end.entries:
         raise _multi_disk(end.disk, end.directory_disk)
-    return _checked(window, position, end.entries, end.directory_offset, end.directory_size, zip64=False)
+    return _checked(tail_reader, position, end.entries, end.directory_offset, end.directory_size, zip64=False)
 
 
-def _ending64(window: Window, locator_at: int, locator: Locator64, end: EndRecord) -> Ending:
+def _ending64(tail_reader: TailReader, locator_at: int, locator: Locator64, end: EndRecord) -> Ending:
     if locator.disk or locator.disks > 1:
         raise _multi_disk(locator.disks - 1, locator.disk)
     if locator.offset + END64.size > locator_at:
         raise invalid("the ZIP64 locator points past itself")
-    record = parse_end64(window.read(locator.offset, END64.size))
+    record = parse_end64(tail_reader.read(locator.offset, END64.size))
     if record is None or locator.offset + record.record_size != locator_at:
         raise invalid("the ZIP64 locator does not lead to an end record that ends where the locator begins")
     if record.disk or record.directory_disk or record.entries_here != record.entries:
@@ -146,16 +146,23 @@ def _ending64(window: Window, locator_at: int, locator: Locator64, end: EndRecor
         if small not in (full, value):
             raise invalid(f"the two end records disagree on {name}: {small} and, in the ZIP64 one, {value}")
     return _checked(
-        window, locator.offset, record.entries, record.directory_offset, record.directory_size, zip64=True
+        tail_reader,
+        locator.offset,
+        record.entries,
+        record.directory_offset,
+        record.directory_size,
+        zip64=True,
     )
 
 
-def _checked(window: Window, position: int, entries: int, offset: int, size: int, *, zip64: bool) -> Ending:
+def _checked(
+    tail_reader: TailReader, position: int, entries: int, offset: int, size: int, *, zip64: bool
+) -> Ending:
     """The directory must end where the end records begin (`position`)."""
     gap = position - (offset + size)
     if gap < 0:
         raise invalid(f"the directory should end at byte {offset + size}, {-gap} bytes past the end record")
-    if gap and window.read(position - size, min(4, size)) == CENTRAL_SIGNATURE[: min(4, size)]:
+    if gap and tail_reader.read(position - size, min(4, size)) == CENTRAL_SIGNATURE[: min(4, size)]:
         raise invalid(f"{gap} bytes stand before the archive (a self-extractor?) and its offsets ignore them")
     if gap:
         raise invalid(f"{gap} bytes stand between the directory and the end record")

@@ -53,7 +53,7 @@ def judge(directory: Directory, limits: Limits) -> list[Verdict | None]:
     """One verdict per entry, in the directory's order; None: fetch it."""
     verdicts: list[Verdict | None] = []
     owners: dict[str, int] = {}
-    twins: list[tuple[int, int]] = []
+    colliding: list[tuple[int, int]] = []
     starts, ends = array("Q"), array("Q")
     for entry in directory:
         verdict = _judge_alone(entry, directory, limits)
@@ -63,11 +63,11 @@ def judge(directory: Directory, limits: Limits) -> list[Verdict | None]:
         if verdict is not FOLDER:
             first = owners.setdefault(identity(entry.name), entry.index)
             if first != entry.index:
-                twins.append((first, entry.index))
+                colliding.append((first, entry.index))
     for index, detail in _overlaps(starts, ends, directory.offset):
         _add(verdicts, index, Verdict(EntryOutcome.OVERLAP, detail))
-    for one, other in twins:
-        _judge_twins(verdicts, directory[one], directory[other])
+    for one, other in colliding:
+        _judge_collision(verdicts, directory[one], directory[other])
     return verdicts
 
 
@@ -133,7 +133,7 @@ def _least_end(entry: Entry) -> int:
     return min(end, _LARGEST)  # two announced 64-bit numbers may add up to more
 
 
-def _judge_twins(verdicts: list[Verdict | None], first: Entry, second: Entry) -> None:
+def _judge_collision(verdicts: list[Verdict | None], first: Entry, second: Entry) -> None:
     if first.raw_name == second.raw_name:
         outcome, text = EntryOutcome.DUPLICATE_NAME, "the name is given again by entry"
     else:

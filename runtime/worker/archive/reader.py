@@ -8,13 +8,20 @@ CRC-32 and data descriptor have all been found right. Until then nothing it retu
 from collections.abc import Iterator
 
 from runtime.shared.contracts import EntryOutcome
+from runtime.worker.archive.data_errors import (
+    broken_off,
+    corrupt,
+    trailing,
+    undecodable,
+    wrong_crc,
+    wrong_size,
+)
 from runtime.worker.archive.decoders import DATA_ERRORS, decompressor
 from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.errors import EntryRejected
-from runtime.worker.archive.faults import broken_off, corrupt, trailing, undecodable, wrong_crc, wrong_size
 from runtime.worker.archive.inflate import Decompressor, crc32
 from runtime.worker.archive.limits import Buffer, Limits
-from runtime.worker.archive.local import check_local_header, header_length
+from runtime.worker.archive.local_header import check_local_header, header_length
 from runtime.worker.archive.records import LOCAL, descriptors
 
 STEP_BYTES = 1024 * 1024

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from runtime.worker.aws.endpoint import Endpoint
 from runtime.worker.aws.errors import AwsError, AwsUnreachable, error_of
 from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, Signer
-from runtime.worker.net.connect import open_wire
-from runtime.worker.net.wire import Buffer, Head, Wire, WireError
-from runtime.worker.scope import Scope
+from runtime.worker.bounds.scope import Scope
+from runtime.worker.http.connect import open_wire
+from runtime.worker.http.connection import Buffer, Head, Wire, WireError
 
 _READ_TIMEOUT_S = 60.0
 _ATTEMPTS = 7

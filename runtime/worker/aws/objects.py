@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 from runtime.worker.aws.client import Answer, AwsClient, Call, Exchange
 from runtime.worker.aws.errors import AwsError
 from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, escape_path
-from runtime.worker.net.wire import Buffer
-from runtime.worker.scope import Scope
+from runtime.worker.bounds.scope import Scope
+from runtime.worker.http.connection import Buffer
 
 
 class Part(NamedTuple):

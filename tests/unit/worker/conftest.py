@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.contracts import DownloadTask, task_id_for
+from runtime.worker.assembly import assemble_processor
 from runtime.worker.clients import Clients
 from runtime.worker.processor import ArchiveProcessor
 from runtime.worker.settings import WorkerSettings
@@ -100,7 +101,7 @@ class World:
         return WorkerSettings(**{**values, **changes})
 
     def processor(self, api: Any = None, **changes: Any) -> ArchiveProcessor:
-        processor = ArchiveProcessor(self.settings(**changes), self.clients, api)
+        processor = assemble_processor(self.settings(**changes), self.clients, api)
         self._processors.append(processor)
         return processor
 

@@ -27,8 +27,9 @@ from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.metrics import Metrics
 from runtime.shared.reporting import JobReporter
 from runtime.worker.handler import DownloadHandler
-from runtime.worker.measures import Measures
-from runtime.worker.split import Joiner
+from runtime.worker.manifest.join import Joiner
+from runtime.worker.metrics import WorkerMetrics
+from runtime.worker.parts import TaskParts
 from tests.unit.worker.conftest import World, zip_of
 from tests.unit.worker.test_processor import lines
 
@@ -64,12 +65,18 @@ class Desk:
             processor=self.world.processor(api, **settings),
             ledger=self.ledger,
             reporter=self.reporter,
-            joiner=Joiner(self.world.s3, self.world.bucket, "manifests/"),
-            sqs=self.sqs,
-            queue_url=self.queue,
+            parts=TaskParts(
+                ledger=self.ledger,
+                reporter=self.reporter,
+                joiner=Joiner(self.world.s3, self.world.bucket, "manifests/"),
+                sqs=self.sqs,
+                queue_url=self.queue,
+                owner="worker-1",
+                lease_s=60,
+            ),
             owner="worker-1",
             lease_s=60,
-            measures=Measures(self.metrics),
+            metrics=WorkerMetrics(self.metrics),
         )
 
     def messages(self) -> list[str]:

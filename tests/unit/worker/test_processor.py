@@ -4,7 +4,7 @@ import json
 import random
 
 from runtime.shared.consumer.cancellation import Cancellation
-from runtime.worker.manifest import Manifest
+from runtime.worker.manifest.manifest import Manifest
 from tests.unit.worker.conftest import World, zip_of
 
 

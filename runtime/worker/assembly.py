@@ -1,0 +1,78 @@
+"""The wiring of a worker process: one archive processor with its budgets, threads and connections."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from runtime.worker.archive import Limits
+from runtime.worker.bounds.budget import ByteBudget
+from runtime.worker.clients import Clients
+from runtime.worker.fetch.guard import HostGuard
+from runtime.worker.fetch.spool import Scratch
+from runtime.worker.fetch.transport import Transport
+from runtime.worker.manifest.publish import Publisher
+from runtime.worker.plan.metadata import Attributes, MetadataTable
+from runtime.worker.plan.planner import Planner
+from runtime.worker.processor import ArchiveProcessor, ExportApiAccess, NoApi
+from runtime.worker.settings import WorkerSettings
+from runtime.worker.transfer.memory import grant_bytes
+from runtime.worker.transfer.multipart import MIN_PART_BYTES
+
+
+def assemble_processor(
+    settings: WorkerSettings, clients: Clients, api: ExportApiAccess | None = None
+) -> ArchiveProcessor:
+    """One per process; without `api`, download URLs are used as they are."""
+    api = api or NoApi()
+    limits = Limits(
+        max_entries=settings.max_entries,
+        max_directory_bytes=settings.max_directory_bytes,
+        max_entry_bytes=settings.max_entry_bytes,
+        max_ratio=settings.max_ratio,
+        max_name_bytes=settings.max_name_bytes,
+    )
+    return ArchiveProcessor(
+        settings=settings,
+        clients=clients,
+        api=api,
+        memory=_memory(settings),
+        scratch=Scratch(settings.scratch_dir, settings.scratch_budget_bytes),
+        transport=_transport(settings, api),
+        limits=limits,
+        planner=_planner(settings, clients, limits),
+        publisher=Publisher(clients.s3, settings.bucket_name),
+        helpers=ThreadPoolExecutor(settings.helper_threads, "fetch"),
+        uploads=ThreadPoolExecutor(settings.upload_threads, "upload"),
+    )
+
+
+def _memory(settings: WorkerSettings) -> ByteBudget:
+    total = settings.memory_budget
+    minimum = min(grant_bytes(MIN_PART_BYTES), total // (2 * settings.slots))
+    return ByteBudget(total, places=settings.slots, minimum=minimum)
+
+
+def _transport(settings: WorkerSettings, api: ExportApiAccess) -> Transport:
+    guard = HostGuard(
+        settings.allowed_hosts,
+        allow_http=settings.download_allow_http,
+        allow_private=settings.download_allow_private_addresses,
+    )
+    return Transport(guard, api.headers_for, timeout_s=settings.stall_window_s)
+
+
+def _planner(settings: WorkerSettings, clients: Clients, limits: Limits) -> Planner:
+    attributes = Attributes(
+        table=settings.metadata_table_name,
+        job=settings.metadata_job_attribute,
+        path=settings.metadata_path_attribute,
+        size=settings.metadata_size_attribute,
+        sha256=settings.metadata_sha256_attribute,
+        content_type=settings.metadata_content_type_attribute,
+        destination=settings.metadata_destination_attribute,
+    )
+    return Planner(
+        limits=limits,
+        metadata=MetadataTable(clients.tables, attributes),
+        store=clients.objects,
+        object_prefix=settings.object_prefix,
+        allowed_destinations=settings.allowed_destinations,
+    )

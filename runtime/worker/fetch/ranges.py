@@ -1,0 +1,102 @@
+"""Reading an archive by ranges: any span of it, going on at the byte where a connection broke.
+
+Every answer is checked to be the range that was asked for, of the archive that was opened. What a server
+sends instead is either survived (a dropped or stalled connection, an expired URL, 429 and 5xx), or told
+apart: the archive changed, or the server does not serve ranges truthfully.
+"""
+
+from contextlib import ExitStack
+from http import HTTPStatus
+
+from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoRanges
+from runtime.worker.fetch.identity import Identity, content_range
+from runtime.worker.fetch.meter import Stalled
+from runtime.worker.fetch.patience import Connector, Patience, answer_problem
+from runtime.worker.fetch.transport import Response
+from runtime.worker.http.connection import WireError
+
+
+class RangeStream:
+    """The bytes [start, stop) of the archive, in order, however many connections that takes."""
+
+    def __init__(self, connector: Connector, identity: Identity, start: int, stop: int) -> None:
+        self._connector = connector
+        self._identity = identity
+        self.position = start
+        self._stop = stop
+        self._open = ExitStack()
+        self._response: Response | None = None
+        self._patience = Patience(connector)
+        self._watch = connector.watch()
+
+    def read_exactly(self, view: memoryview) -> None:
+        """Fill `view`. Raises DownloadFailed, ArchiveChanged, NoRanges, ForbiddenDownload, or the scope's."""
+        done = 0
+        self._watch.pause()
+        while done < len(view):
+            done += self._read_some(view[done:])
+
+    def skip(self, count: int) -> None:
+        """Read past `count` bytes, or leave this connection when that is cheaper than reading them."""
+        if count > 256 * 1024:
+            self.close()
+            self.position += count
+            return
+        sink = memoryview(bytearray(min(count, 65_536)))
+        while count:
+            step = min(count, len(sink))
+            self.read_exactly(sink[:step])
+            count -= step
+
+    def close(self) -> None:
+        self._response = None
+        self._open.close()
+
+    def _read_some(self, view: memoryview) -> int:
+        while True:
+            try:
+                if self._response is None:
+                    self._connect()
+                    continue
+                count = self._response.readinto(view)
+                if count == 0:
+                    raise WireError("the answer ended early")
+                self._watch.add(count)
+            except (WireError, Stalled) as error:
+                self.close()
+                self._connector.scope.check()
+                self._patience.failed(f"the download broke at byte {self.position}: {error}")
+                self._watch = self._connector.watch()
+                continue
+            self.position += count
+            self._patience.progressed(count)
+            self._connector.meter.add(count)
+            return count
+
+    def _connect(self) -> None:
+        url = self._connector.locator.url
+        headers = {"Range": f"bytes={self.position}-{self._stop - 1}"}
+        if self._identity.if_range is not None:
+            headers["If-Range"] = self._identity.if_range
+        response = self._open.enter_context(
+            self._connector.transport.get(url, headers, self._connector.scope)
+        )
+        head = response.head
+        if head.status == HTTPStatus.PARTIAL_CONTENT:
+            first, last, total = content_range(head)
+            self._identity.check(head, total)
+            if first != self.position or last != self._stop - 1:
+                raise NoRanges(f"asked for bytes {self.position}-{self._stop - 1}, got {first}-{last}")
+            self._response = response
+            return
+        try:
+            if head.status == HTTPStatus.OK:
+                length = head.headers.get("content-length", "")
+                self._identity.check(head, int(length) if length.isdecimal() else None)
+                raise NoRanges("the server answered a range with the whole archive")
+            if head.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise ArchiveChanged(f"it no longer reaches byte {self.position}")
+            if not answer_problem(response, self._patience, url):
+                raise DownloadFailed(f"the server answered {head.status}")
+        finally:
+            self.close()

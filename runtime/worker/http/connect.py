@@ -1,0 +1,53 @@
+"""Opening a connection so that the end of the work ends the attempt too."""
+
+import contextlib
+import socket
+import ssl
+
+from runtime.worker.bounds.scope import Scope
+from runtime.worker.http.connection import Wire, WireError
+
+_CONNECT_TIMEOUT_S = 10.0
+
+
+class _Opening:
+    """A socket that is being connected; `abort` wakes whoever waits for that."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def abort(self) -> None:
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+
+def open_wire(
+    address: str, port: int, scope: Scope, *, timeout_s: float, tls: ssl.SSLContext | None, name: str
+) -> Wire:
+    """A connection to `address`, a name or an IP address; TLS, if any, is checked for `name`.
+
+    `timeout_s` is for each transfer afterwards. Raises WireError, or what the scope ended with.
+    """
+    last: OSError | None = None
+    try:
+        candidates = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise WireError(f"the name {address} cannot be resolved: {error}") from error
+    for family, kind, protocol, _, target in candidates:
+        sock = socket.socket(family, kind, protocol)
+        opening = _Opening(sock)
+        scope.track(opening)
+        try:
+            sock.settimeout(min(_CONNECT_TIMEOUT_S, timeout_s))
+            sock.connect(target)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                sock = opening.sock = tls.wrap_socket(sock, server_hostname=name)
+            return Wire(sock, timeout_s)
+        except OSError as error:
+            sock.close()
+            scope.check()
+            last = error
+        finally:
+            scope.untrack(opening)
+    raise WireError(f"connecting to {address}:{port} failed: {last}") from last

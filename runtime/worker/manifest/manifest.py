@@ -1,0 +1,124 @@
+"""What became of an archive: totals in one JSON document, and a line for each entry beside it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from json.encoder import encode_basestring
+from typing import Any
+
+from runtime.shared.contracts import DownloadTask
+from runtime.worker.fetch.identity import Identity
+from runtime.worker.plan.planner import EntryResult
+
+JSON_LINES = "application/jsonl"
+_LINES_PER_CHUNK = 2_000
+
+
+@dataclass(frozen=True)
+class ArchiveIdentity:
+    """Which archive it was."""
+
+    size: int
+    etag: str | None
+    last_modified: str | None
+    entries: int
+
+    @classmethod
+    def of(cls, identity: Identity, entries: int) -> "ArchiveIdentity":
+        return cls(identity.size, identity.etag, identity.last_modified, entries)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Totals of one archive, or of one part of a split one.
+
+    `bytes_fetched` came over the network; `bytes_saved` is what an earlier attempt had already brought into
+    S3 and need not be fetched again (compressed bytes both). `timings` are seconds of thread time per stage.
+    """
+
+    export_job_id: str
+    file_id: str
+    file_name: str
+    task_id: str
+    correlation_id: str
+    archive: ArchiveIdentity
+    outcomes: Mapping[str, int]
+    bytes_fetched: int
+    bytes_saved: int
+    bytes_uploaded: int
+    timings: Mapping[str, float]
+    finished_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    parts: int = 1
+    schema_version: int = 1
+
+    @property
+    def matched(self) -> int:
+        """Entries that are in S3 now."""
+        return self.outcomes.get("uploaded", 0) + self.outcomes.get("already-present", 0)
+
+    @property
+    def rejected(self) -> int:
+        return sum(self.outcomes.values()) - self.matched
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), indent=2, sort_keys=True).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "Manifest":
+        document: dict[str, Any] = json.loads(text)
+        return cls(**{**document, "archive": ArchiveIdentity(**document["archive"])})
+
+
+@dataclass(frozen=True)
+class ManifestKeys:
+    """Where a task's manifest lies.
+
+    A part's files lie below, with endings of their own: whoever reads all of the entry lines must not read an
+    entry twice.
+    """
+
+    manifest: str
+    entries: str
+
+    @classmethod
+    def of(cls, prefix: str, task: DownloadTask) -> "ManifestKeys":
+        base = f"{prefix}{task.export_job_id}/{task.file_id}"
+        if task.part is not None:
+            return cls.of_part(prefix, task, task.part.epoch, task.part.index)
+        return cls(f"{base}.json", f"{base}.entries.jsonl")
+
+    @classmethod
+    def of_part(cls, prefix: str, task: DownloadTask, epoch: int, index: int) -> "ManifestKeys":
+        base = f"{prefix}{task.export_job_id}/{task.file_id}.parts/{epoch}-{index:05d}"
+        return cls(f"{base}.manifest", f"{base}.lines")
+
+
+def count_outcomes(results: Sequence[EntryResult]) -> dict[str, int]:
+    counted = Counter(str(result.outcome) for result in results)
+    return dict(sorted(counted.items()))
+
+
+def entry_lines(results: Sequence[EntryResult]) -> Iterator[bytes]:
+    """The entries manifest, in chunks of many lines."""
+    for start in range(0, len(results), _LINES_PER_CHUNK):
+        lines = [_line(result) for result in results[start : start + _LINES_PER_CHUNK]]
+        yield "".join(lines).encode("utf-8", "replace")
+
+
+def _line(result: EntryResult) -> str:
+    # Written out, because building and walking a dictionary for each of 100,000 lines takes three times as
+    # long.
+    entry = result.entry
+    line = (
+        f'{{"path":{encode_basestring(entry.name)},"outcome":"{result.outcome}","size":{entry.size},'
+        f'"crc32":"{entry.crc32:08x}"'
+    )
+    if result.sha256 is not None:
+        line += f',"sha256":"{result.sha256}"'
+    if result.key is not None:
+        line += f',"key":{encode_basestring(result.key)}'
+    if result.detail is not None:
+        line += f',"detail":{encode_basestring(result.detail)}'
+    return line + "}\n"

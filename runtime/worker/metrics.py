@@ -1,0 +1,55 @@
+"""What the worker measures about its work, in the names that the dashboards and alarms use."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime.shared.metrics import Metrics
+from runtime.worker.aws.errors import AwsError, AwsUnreachable
+from runtime.worker.manifest.manifest import Manifest
+
+_UPLOADS = frozenset({"PutObject", "UploadPart"})
+
+
+class WorkerMetrics:
+    """Thread-safe."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._tasks = 0
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """One more task is being worked on during the block."""
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, by: int) -> None:
+        with self._lock:
+            self._tasks += by
+            self._metrics.gauge("TasksInFlight", self._tasks, "Count")
+
+    def archive(self, manifest: Manifest) -> None:
+        """One archive, or part of one, has been brought in."""
+        add = self._metrics.add
+        for metric, stage in (
+            ("DownloadDuration", "download_s"),
+            ("ExtractionDuration", "extract_s"),
+            ("UploadDuration", "upload_s"),
+        ):
+            add(metric, manifest.timings.get(stage, 0.0), "Seconds")
+        add("UploadSuccess", manifest.outcomes.get("uploaded", 0))
+        add("BytesDownloaded", manifest.bytes_fetched, "Bytes")
+        add("BytesUploaded", manifest.bytes_uploaded, "Bytes")
+        add("BytesSaved", manifest.bytes_saved, "Bytes")
+        add("EntriesMatched", manifest.matched)
+        add("EntriesRejected", manifest.rejected)
+
+    def failure(self, error: Exception) -> None:
+        """A task failed; when it was S3 that did not take an object, after the retries, that is counted."""
+        if isinstance(error, AwsError | AwsUnreachable) and error.operation in _UPLOADS:
+            self._metrics.add("UploadFailure")

@@ -1,0 +1,125 @@
+"""A task that is worked on in parts: sending them, and joining what they leave behind.
+
+A huge archive's task is split once, in the ledger; each part is a task message of its own, and whoever ends
+the last one makes the whole archive's manifest. Every step can be repeated by whoever finds it undone.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.shared.consumer import Done, Outcome, Retry
+from runtime.shared.contracts import DownloadTask
+from runtime.shared.ledger import AlreadyFinished, Claim, Ledger, Split, WorkUnit
+from runtime.shared.reporting import JobReporter
+from runtime.shared.sending import Outgoing, send_all
+from runtime.worker.fetch.errors import ArchiveChanged
+from runtime.worker.manifest.join import Joiner
+from runtime.worker.manifest.manifest import Manifest
+from runtime.worker.plan.parts import part_tasks
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskParts:
+    """Thread-safe."""
+
+    ledger: Ledger
+    reporter: JobReporter
+    joiner: Joiner
+    sqs: "SQSClient"
+    queue_url: str
+    owner: str
+    lease_s: float
+
+    def resume(self, task: DownloadTask, claim: Claim, split: Split) -> Outcome:
+        """The task was split before: make the manifest if its parts are done, else see that they are sent."""
+        if self.ledger.parts_state(claim.unit).finished:
+            return self._finish(task, claim, split)
+        if claim.parts_sent:
+            self.ledger.parts_sent(claim)
+            return Done()
+        return self.send(task, claim, split)
+
+    def send(self, task: DownloadTask, claim: Claim, split: Split) -> Outcome:
+        """Sending them twice is harmless: each part is claimed in the ledger before it is worked on."""
+        messages = [
+            Outgoing(part.model_dump_json(exclude_none=True), part.export_job_id)
+            for part in part_tasks(task, split)
+        ]
+        send_all(self.sqs, self.queue_url, messages)
+        self.ledger.parts_sent(claim)
+        _log.info("Split into %d parts", len(messages))
+        return Done()
+
+    def join(self, task: DownloadTask) -> Outcome:
+        """All parts are done: whoever claims the whole task now makes its manifest."""
+        whole = whole_of(task)
+        try:
+            claim = self.ledger.claim(unit_of(whole), owner=self.owner, lease_s=self.lease_s)
+        except AlreadyFinished:
+            self.reporter.report_job(task.export_job_id)
+            return Done()
+        with released(self.ledger, claim):
+            return self._finish(whole, claim, claim.split) if claim.split is not None else Done()
+
+    def _finish(self, task: DownloadTask, claim: Claim, split: Split) -> Outcome:
+        def fence() -> None:
+            self.ledger.renew(claim, self.lease_s)
+
+        try:
+            manifest = self.joiner.join(task, split.epoch, len(split.parts), fence)
+        except ArchiveChanged as error:
+            self.ledger.restart_split(claim)
+            return Retry("archive-changed", str(error), delay_s=0)
+        self.reporter.report(self.ledger.complete(claim, summary_of(manifest)))
+        return Done()
+
+
+@contextmanager
+def released(ledger: Ledger, claim: Claim, *, unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """End the lease after the block, so that the next claim does not wait; what is done has ended it
+    itself.
+    """
+    try:
+        yield
+    except ArchiveChanged:
+        raise  # the restart is fenced by the claim
+    except BaseException:
+        if not unless():
+            ledger.release(claim)
+        raise
+    if not unless():
+        ledger.release(claim)
+
+
+def whole_of(task: DownloadTask) -> DownloadTask:
+    """The task that a part belongs to."""
+    return task.model_copy(update={"part": None})
+
+
+def unit_of(task: DownloadTask) -> WorkUnit:
+    """The task's, or part's, place in the ledger."""
+    if task.part is None:
+        return WorkUnit(task.export_job_id, task.task_id, task.file_id)
+    return WorkUnit(task.export_job_id, task.task_id, task.file_id, task.part.index, task.part.epoch)
+
+
+def summary_of(manifest: Manifest) -> dict[str, int | str]:
+    """What the ledger keeps of a manifest: enough to answer "how did it go" with the job's one query."""
+    return {
+        "etag": manifest.archive.etag or "",
+        "size": manifest.archive.size,
+        "entries": sum(manifest.outcomes.values()),
+        "in_s3": manifest.matched,
+        "rejected": manifest.rejected,
+        "bytes_fetched": manifest.bytes_fetched,
+        "bytes_saved": manifest.bytes_saved,
+        "bytes_uploaded": manifest.bytes_uploaded,
+    }

@@ -1,0 +1,1 @@
+"""Judges every directory entry before a payload byte moves."""

@@ -1,0 +1,164 @@
+"""Objects on their way into S3, off the threads that read: what is sent, finished, or taken back.
+
+An object becomes visible in one step, after its last check: a PutObject, or the completion of a multipart
+upload whose full-object CRC-32 S3 compares. Whatever fails before leaves nothing visible.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from botocore.exceptions import BotoCoreError, ClientError
+from isal import isal_zlib
+
+from runtime.worker.aws.objects import Description, ObjectStore, Part
+from runtime.worker.bounds.scope import Scope
+from runtime.worker.bounds.window import Ticket, Window
+from runtime.worker.http.connection import Buffer
+
+_log = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+MIN_PART_BYTES = 5 * MIB
+_MAX_PARTS = 10_000
+
+
+def part_size(size: int, preferred: int = MIN_PART_BYTES) -> int:
+    """Bytes per part for an object of `size`: at least `preferred`, never more than 10,000 parts."""
+    least = -(-size // (_MAX_PARTS - 1))
+    return max(preferred, -(-least // MIB) * MIB)
+
+
+def crc_of(buffers: Sequence[Buffer]) -> int:
+    crc = 0
+    for buffer in buffers:
+        crc = isal_zlib.crc32(buffer, crc)
+    return crc
+
+
+class Uploader:
+    """The part of one archive's work that runs on the shared upload threads.
+
+    A job that fails ends the scope with its error, so the archive's own thread learns of it.
+    """
+
+    def __init__(self, store: ObjectStore, pool: ThreadPoolExecutor, window: Window, scope: Scope) -> None:
+        self.store = store
+        self.window = window
+        self.scope = scope
+        self._pool = pool
+
+    def submit(self, job: Callable[[], None], size: int) -> None:
+        """Run `job` on an upload thread once `size` more bytes may be in flight."""
+        ticket = self.window.enter(size)
+        try:
+            self._pool.submit(self._run, job, ticket)
+        except BaseException:
+            ticket.leave()
+            raise
+
+    def _run(self, job: Callable[[], None], ticket: Ticket) -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 -- told to the archive's thread by way of the scope
+            self.scope.fail(error)
+        finally:
+            ticket.leave()
+
+
+class MultipartUpload:
+    """One large object. Parts are added by one thread; the last to finish completes or abandons it.
+
+    `on_part` is called for each part that S3 has, and `done` when the object is visible, on whichever thread
+    that is. When the upload fails, `keep` says whether its parts stay for a later attempt to go on with.
+    """
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        key: str,
+        about: Description,
+        *,
+        resume: tuple[str, list[Part]] | None = None,
+    ) -> None:
+        self._uploader = uploader
+        self.key = key
+        self._lock = threading.Lock()
+        self._outstanding = 1  # the thread that adds parts counts as one until it is through
+        self._finish: Callable[[], None] | None = None
+        if resume is None:
+            self.upload_id = uploader.store.create_upload(key, about)
+            self._parts: dict[int, Part] = {}
+        else:
+            self.upload_id = resume[0]
+            self._parts = {part.number: part for part in resume[1]}
+        self.next_number = len(self._parts) + 1
+        self.on_part: Callable[[Part], None] | None = None
+        self.keep: Callable[[], bool] = lambda: False
+
+    def add(self, buffers: list[Buffer], size: int) -> None:
+        """Send the next part. Raises what the scope ended with."""
+        number, self.next_number = self.next_number, self.next_number + 1
+        with self._lock:
+            self._outstanding += 1
+
+        def job() -> None:
+            try:
+                store, scope = self._uploader.store, self._uploader.scope
+                part = store.upload_part(
+                    self.key, self.upload_id, buffers, scope, number=number, crc=crc_of(buffers)
+                )
+                with self._lock:
+                    self._parts[number] = part
+                if self.on_part is not None:
+                    self.on_part(part)
+            finally:
+                self._settle()
+
+        try:
+            self._uploader.submit(job, size)
+        except BaseException:
+            self._settle()
+            raise
+
+    def complete(self, crc: int, size: int, done: Callable[[], None]) -> None:
+        """Every check has passed: make the object visible as soon as the last part is there."""
+
+        def finish() -> None:
+            parts = [self._parts[number] for number in sorted(self._parts)]
+            if self._uploader.scope.ended or len(parts) != self.next_number - 1:
+                self._abort()
+                return
+            try:
+                self._uploader.store.complete_upload(self.key, self.upload_id, parts, crc, size)
+            except BaseException:
+                self._abort()
+                raise
+            done()
+
+        self._finish = finish
+        self._settle()
+
+    def abandon(self) -> None:
+        """Nothing becomes visible."""
+        self._finish = self._abort
+        self._settle()
+
+    def _abort(self) -> None:
+        if self.keep():
+            return
+        # Best effort: the bucket's lifecycle rule ends what is left of an upload in a few days.
+        try:
+            self._uploader.store.abort_upload(self.key, self.upload_id)
+        except (BotoCoreError, ClientError) as error:
+            _log.warning(
+                "An unfinished upload could not be aborted", extra={"key": self.key, "error": str(error)}
+            )
+
+    def _settle(self) -> None:
+        with self._lock:
+            self._outstanding -= 1
+            last = self._outstanding == 0
+        if last and self._finish is not None:
+            self._finish()

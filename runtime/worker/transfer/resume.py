@@ -1,0 +1,111 @@
+"""A large stored entry, which can be resumed in the middle after any interruption.
+
+Its bytes are the archive's own, so a position in one is a position in the other. At times the upload's state
+is saved: parts, CRC-32, SHA-256. The next attempt checks it against what S3 holds, and fetches only what is
+missing.
+"""
+
+import hashlib
+import threading
+from dataclasses import dataclass
+
+from runtime.worker.aws.objects import Part
+from runtime.worker.plan.planner import Wanted
+from runtime.worker.transfer.checkpoints import Checkpoint
+from runtime.worker.transfer.transfer import Transfer
+
+SAVE_EVERY_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where to go on: `parts` are in S3 already."""
+
+    checkpoint: Checkpoint
+    parts: list[Part]
+
+
+def find_resumed(transfer: Transfer, wanted: Wanted) -> Resumed | None:
+    """What an earlier attempt has left of this entry's upload, if it still stands and is of this very
+    entry.
+    """
+    checkpoint = transfer.checkpoints.get(wanted.key)
+    if checkpoint is None:
+        return None
+    entry, store = wanted.entry, transfer.uploader.store
+    parts = store.uploaded_parts(wanted.key, checkpoint.upload_id)[: checkpoint.parts]
+    same = (
+        checkpoint.archive == transfer.archive.identity.etag
+        and (checkpoint.entry_crc32, checkpoint.entry_size) == (entry.crc32, entry.size)
+        and (checkpoint.sha256_state is None) == (wanted.expected.sha256 is None)
+        and [part.number for part in parts] == list(range(1, checkpoint.parts + 1))
+        and sum(part.size for part in parts) == checkpoint.size
+        and _digest(parts) == checkpoint.etags
+    )
+    if same:
+        return Resumed(checkpoint, parts)
+    store.abort_upload(wanted.key, checkpoint.upload_id)
+    transfer.checkpoints.forget(wanted.key)
+    return None
+
+
+class Progress:
+    """Follows one upload; saves a checkpoint whenever enough more of it is in S3 without a gap."""
+
+    def __init__(self, transfer: Transfer, wanted: Wanted, upload_id: str, resumed: Resumed | None) -> None:
+        self._transfer = transfer
+        self._wanted = wanted
+        self._upload_id = upload_id
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._states: dict[int, tuple[int, int, bytes | None]] = {}
+        self._arrived: dict[int, Part] = {}
+        self._whole: list[Part] = list(resumed.parts) if resumed else []
+        self._saved = resumed.checkpoint.size if resumed else 0
+
+    @property
+    def saved(self) -> bool:
+        """Whether a later attempt would find something to go on with."""
+        return self._saved > 0
+
+    def reached(self, number: int, size: int, crc32: int, sha256: bytes | None) -> None:
+        """Part `number` ends where the entry has come to `size` bytes with these checksums."""
+        with self._lock:
+            self._states[number] = (size, crc32, sha256)
+
+    def stop(self) -> None:
+        """Save nothing from now on, though parts may still arrive, and forget what was saved."""
+        with self._lock:
+            self._stopped = True
+            self._transfer.checkpoints.forget(self._wanted.key)
+
+    def arrived(self, part: Part) -> None:
+        """S3 has the part. Raises what saving raises."""
+        with self._lock:
+            self._arrived[part.number] = part
+            state = None
+            while (following := self._arrived.pop(len(self._whole) + 1, None)) is not None:
+                self._whole.append(following)
+                state = self._states.pop(following.number)
+            if self._stopped or state is None or state[0] - self._saved < SAVE_EVERY_BYTES:
+                return
+            size, crc32, sha256 = state
+            self._saved = size
+            entry = self._wanted.entry
+            checkpoint = Checkpoint(
+                key=self._wanted.key,
+                upload_id=self._upload_id,
+                archive=self._transfer.archive.identity.etag or "",
+                entry_crc32=entry.crc32,
+                entry_size=entry.size,
+                parts=len(self._whole),
+                size=size,
+                crc32=crc32,
+                sha256_state=sha256.hex() if sha256 is not None else None,
+                etags=_digest(self._whole),
+            )
+            self._transfer.checkpoints.put(checkpoint)
+
+
+def _digest(parts: list[Part]) -> str:
+    return hashlib.sha256(",".join(part.etag.strip('"') for part in parts).encode()).hexdigest()

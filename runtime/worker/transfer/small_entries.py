@@ -1,0 +1,84 @@
+"""Small entries: a block of them is fetched by one thread, then extracted, verified and sent by another.
+
+Per object there is one signature, one system call to send and one to receive. A few requests are in flight
+per thread, so the service's latency is hidden without more threads.
+"""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from runtime.shared.contracts import EntryOutcome
+from runtime.worker.archive import EntryRejected, read_entry
+from runtime.worker.aws.client import Exchange
+from runtime.worker.http.connection import Buffer
+from runtime.worker.plan.planner import Wanted
+from runtime.worker.transfer.transfer import Transfer
+
+MAX_RAW_BYTES = 256 * 1024
+MAX_SIZE = 1024 * 1024
+_REQUESTS_IN_FLIGHT = 8
+
+
+def is_small(wanted: Wanted) -> bool:
+    return wanted.stop - wanted.start <= MAX_RAW_BYTES and wanted.entry.size <= MAX_SIZE
+
+
+def put_block(transfer: Transfer, block: memoryview, base: int, entries: Sequence[Wanted]) -> None:
+    """Extract and upload the entries in `block`, which begins at byte `base` of the archive.
+
+    Raises AwsError, AwsUnreachable, or what the scope ended with; an entry that is not as it should be is
+    rejected.
+    """
+    started = time.monotonic()
+    in_flight: deque[tuple[Wanted, Exchange]] = deque()
+    try:
+        for wanted in entries:
+            data = _verified(transfer, block[wanted.start - base : wanted.stop - base], wanted)
+            if data is None:
+                continue
+            if len(in_flight) == _REQUESTS_IN_FLIGHT:
+                _finish(transfer, *in_flight.popleft())
+            expected = wanted.expected
+            about = transfer.describe(expected)
+            in_flight.append(
+                (
+                    wanted,
+                    transfer.uploader.store.start_put(
+                        wanted.key,
+                        (data,),
+                        transfer.scope,
+                        crc=wanted.entry.crc32,
+                        sha256=expected.sha256,
+                        about=about,
+                    ),
+                )
+            )
+        while in_flight:
+            _finish(transfer, *in_flight.popleft())
+    finally:
+        for _, exchange in in_flight:
+            transfer.uploader.store.drop(exchange, transfer.scope)
+        transfer.timings.add("upload", time.monotonic() - started)
+
+
+def _verified(transfer: Transfer, raw: memoryview, wanted: Wanted) -> Buffer | None:
+    """The entry's bytes once CRC-32, size and SHA-256 agree; None when it was rejected."""
+    try:
+        data = read_entry(wanted.entry, raw, transfer.limits)
+    except EntryRejected as error:
+        transfer.rejected(wanted.result, error.outcome, error.text)
+        return None
+    expected = wanted.expected.sha256
+    if expected is not None and (found := hashlib.sha256(data).hexdigest()) != expected:
+        transfer.rejected(
+            wanted.result, EntryOutcome.CHECKSUM_MISMATCH, f"its SHA-256 is {found}, not {expected}"
+        )
+        return None
+    return data
+
+
+def _finish(transfer: Transfer, wanted: Wanted, exchange: Exchange) -> None:
+    transfer.uploader.store.finish(exchange, transfer.scope)
+    transfer.uploaded(wanted.result, wanted.expected.sha256)

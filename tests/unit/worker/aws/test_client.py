@@ -1,0 +1,203 @@
+"""The slim S3 client: signs as botocore does, retries what is worth it, says what went wrong."""
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from runtime.shared.consumer.cancellation import Cancellation, Cancelled
+from runtime.worker.aws.client import AwsClient, Call
+from runtime.worker.aws.endpoint import Endpoint, bucket_endpoint
+from runtime.worker.aws.errors import AwsError, AwsUnreachable
+from runtime.worker.aws.objects import crc_text, crc_value, header_safe
+from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, Signer, escape_path
+from runtime.worker.bounds.scope import Scope
+from runtime.worker.clients import Clients
+
+SLOW_DOWN = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>"
+DENIED = b"<Error><Code>AccessDenied</Code><Message>not yours</Message></Error>"
+
+
+@dataclass
+class Script:
+    """What the stub answers, in order; None closes the connection without an answer. At the end: 200."""
+
+    answers: list[tuple[int, bytes] | None] = field(default_factory=list)
+    seen: list[tuple[str, str, bytes]] = field(default_factory=list)
+    close_after_each: bool = False
+
+
+@pytest.fixture
+def stub() -> Iterator[tuple[Script, Endpoint]]:
+    script = Script()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: Any) -> None: ...
+
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            script.seen.append((self.command, self.path, body))
+            answer = script.answers.pop(0) if script.answers else (200, b"")
+            if answer is None:
+                self.close_connection = True
+                return
+            self.send_response(answer[0])
+            self.send_header("Content-Length", str(len(answer[1])))
+            self.end_headers()
+            self.wfile.write(answer[1])
+            self.close_connection = script.close_after_each
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield script, Endpoint.from_url(f"http://127.0.0.1:{server.server_port}/")
+    server.shutdown()
+    server.server_close()
+
+
+def client_for(endpoint: Endpoint) -> AwsClient:
+    signer = Signer(Credentials("AKID", "secret", "token"), "eu-west-1", "s3")
+    return AwsClient(endpoint, signer, None, lambda operation: None)
+
+
+def put(body: bytes = b"body") -> Call:
+    return Call("PutObject", "PUT", "/bucket/key", {"host": "h"}, (body,), len(body))
+
+
+@pytest.fixture
+def scope() -> Scope:
+    return Scope(Cancellation())
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [(503, SLOW_DOWN)],
+        [(500, b"")],
+        [None],
+        [(400, b"<Error><Code>RequestTimeout</Code></Error>"), None, (503, SLOW_DOWN)],
+        [(400, b"<Error><Code>BadDigest</Code></Error>")],
+    ],
+)
+def test_what_may_pass_is_tried_again(stub: Any, scope: Scope, answers: list[Any]) -> None:
+    script, endpoint = stub
+    script.answers = list(answers)
+    client_for(endpoint).call(put(), scope)
+    assert [body for _, _, body in script.seen] == [b"body"] * (len(answers) + 1)
+
+
+def test_a_refusal_is_told_at_once_in_words(stub: Any, scope: Scope) -> None:
+    script, endpoint = stub
+    script.answers = [(403, DENIED)]
+    with pytest.raises(AwsError, match="PutObject answered 403 AccessDenied: not yours"):
+        client_for(endpoint).call(put(), scope)
+    assert len(script.seen) == 1
+
+
+def test_it_gives_up_in_the_end(stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.worker.aws.client._BACK_OFF_BASE_S", 0.001)
+    script, endpoint = stub
+    script.answers = [(503, SLOW_DOWN)] * 20
+    with pytest.raises(AwsError, match="SlowDown"):
+        client_for(endpoint).call(put(), scope)
+    assert len(script.seen) == 7
+
+
+def test_nobody_there_is_told(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.worker.aws.client._BACK_OFF_BASE_S", 0.001)
+    with pytest.raises(AwsUnreachable, match="no answer from 127"):
+        client_for(Endpoint.from_url("http://127.0.0.1:1/")).call(put(), scope)
+
+
+def test_a_kept_connection_that_was_closed_costs_no_attempt(stub: Any, scope: Scope) -> None:
+    script, endpoint = stub
+    client = client_for(endpoint)
+    script.close_after_each = True  # without saying so in a header, as an idle time-out does
+    for _ in range(20):
+        client.call(put(), scope)
+    assert len(script.seen) == 20
+
+
+def test_many_in_flight_on_one_thread(stub: Any, scope: Scope) -> None:
+    script, endpoint = stub
+    client = client_for(endpoint)
+    bodies = [bytes([number]) * 100_000 for number in range(10)]
+    for exchange in [client.start(put(body), scope) for body in bodies]:
+        client.finish(exchange, scope)
+    assert sorted(body for _, _, body in script.seen) == bodies
+
+
+def test_a_cancelled_scope_ends_the_back_off(stub: Any) -> None:
+    script, endpoint = stub
+    script.answers = [(503, SLOW_DOWN)] * 20
+    cancellation = Cancellation()
+    threading.Timer(0.3, cancellation.set, ("stopping",)).start()
+    with pytest.raises(Cancelled):
+        client_for(endpoint).call(put(), Scope(cancellation))
+
+
+@pytest.mark.parametrize("key", ["plain.txt", "a b/ü+%20&=?#~.txt", "日本/..//x"])
+@pytest.mark.parametrize("token", [None, "session-token"])
+def test_signatures_are_botocores(key: str, token: str | None) -> None:
+    credentials = Credentials("AKID", "secret", token)
+    headers = {"host": "b.s3.eu-west-1.amazonaws.com", "content-type": "text/plain", "x-amz-meta-a": "b"}
+    path = "/" + escape_path(key)
+    head = Signer(credentials, "eu-west-1", "s3").head(
+        "PUT", f"{path}?partNumber=1&uploadId=x", headers, UNSIGNED_PAYLOAD, 3
+    )
+    lines = dict(line.split(":", 1) for line in head.decode().split("\r\n")[1:] if ":" in line)
+    request = AWSRequest(
+        "PUT",
+        f"https://{headers['host']}{path}?partNumber=1&uploadId=x",
+        headers={**headers, "X-Amz-Content-SHA256": UNSIGNED_PAYLOAD},
+        data=b"abc",
+    )
+    request.context.update(timestamp=lines["x-amz-date"], payload_signing_enabled=False)
+    auth = S3SigV4Auth(credentials, "s3", "eu-west-1")
+    request.headers["X-Amz-Date"] = lines["x-amz-date"]
+    if token:
+        request.headers["X-Amz-Security-Token"] = token
+    signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    found = re.search(r"Signature=([0-9a-f]{64})", lines["authorization"])
+    assert found is not None
+    assert found[1] == signature
+
+
+def test_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
+    real = bucket_endpoint(boto3.client("s3", **keys), "my-bucket")
+    assert (real.tls, real.host, real.port) == (True, "my-bucket.s3.eu-west-1.amazonaws.com", 443)
+    assert real.base_path == "/"
+    dotted = bucket_endpoint(boto3.client("s3", **keys), "my.bucket")
+    assert (dotted.host, dotted.base_path) == ("s3.eu-west-1.amazonaws.com", "/my.bucket/")
+    local = bucket_endpoint(boto3.client("s3", endpoint_url="http://127.0.0.1:5000", **keys), "b")
+    assert (local.tls, local.authority, local.base_path) == (False, "127.0.0.1:5000", "/b/")
+
+
+def test_the_event_system_hears_of_each_operation_once(session: boto3.Session, scope: Scope) -> None:
+    session.client("s3").create_bucket(
+        Bucket="announced", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    clients = Clients.create("announced", session)
+    heard: list[str] = []
+    clients.s3.meta.events.register("before-call.s3.*", lambda event_name, **_: heard.append(event_name))
+    store = clients.objects
+    for _ in range(2):
+        assert store.finish_head(store.start_head("missing", scope), scope) is None
+    assert heard == ["before-call.s3.HeadObject"]
+
+
+def test_checksums_and_header_values() -> None:
+    assert crc_value(crc_text(0x12345678)) == 0x12345678
+    assert crc_text(0) == "AAAAAA=="
+    assert header_safe("a b\r\nc: ü") == "a%20b%0D%0Ac:%20%C3%BC"
