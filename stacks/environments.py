@@ -2,11 +2,14 @@
 
 from stacks.values import Alarms, Environment, ExportApi, Load, Network, Service, Storage
 
+_RUNBOOK = "https://github.com/example/export-processing/blob/main/docs/runbook.md"
+
 DEV = Environment(
     name="dev",
     account="123456789012",
     region="eu-west-1",
     availability_zones=("eu-west-1a", "eu-west-1b"),
+    runbook_url=_RUNBOOK,
     log_retention_days=14,
     network=Network(cidr="10.40.0.0/18", egress="public-ip"),
     storage=Storage(protected=False),
@@ -48,6 +51,7 @@ STAGING = Environment(
     account="111122223333",
     region="eu-west-1",
     availability_zones=("eu-west-1a", "eu-west-1b"),
+    runbook_url=_RUNBOOK,
     network=Network(
         cidr="10.41.0.0/18",
         egress="nat",
@@ -75,6 +79,7 @@ PROD = Environment(
     account="444455556666",
     region="eu-west-1",
     availability_zones=("eu-west-1a", "eu-west-1b", "eu-west-1c"),
+    runbook_url=_RUNBOOK,
     production=True,
     architecture="arm64",
     log_retention_days=90,

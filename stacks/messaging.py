@@ -35,5 +35,6 @@ class MessagingStack(cdk.Stack):
             for name in ("export-jobs", "download-tasks")
         )
         for label, pair in (("ExportJobs", self.export_jobs), ("DownloadTasks", self.download_tasks)):
-            cdk.CfnOutput(self, f"{label}QueueUrl", value=pair.queue.queue_url)
-            cdk.CfnOutput(self, f"{label}DlqUrl", value=pair.dead_letter_queue.queue_url)
+            for kind, queue in (("Queue", pair.queue), ("Dlq", pair.dead_letter_queue)):
+                cdk.CfnOutput(self, f"{label}{kind}Url", value=queue.queue_url)
+                cdk.CfnOutput(self, f"{label}{kind}Arn", value=queue.queue_arn)

@@ -63,6 +63,7 @@ class ObservabilityStack(cdk.Stack):
                 work=work,
                 size=size,
                 values=environment.alarms,
+                runbook=environment.runbook_url,
                 no_completions_minutes=silence,
             )
             for name, service, work, size, silence in (
@@ -89,6 +90,7 @@ class ObservabilityStack(cdk.Stack):
             RunbookAlarm(
                 self,
                 "SpotInterruptionsAlarm",
+                runbook=environment.runbook_url,
                 section="spot-interruptions",
                 meaning="AWS takes back many of the workers' Spot tasks.",
                 metric=interruptions.metric(period=_HOUR),
@@ -99,6 +101,7 @@ class ObservabilityStack(cdk.Stack):
             RunbookAlarm(
                 self,
                 "FailedDeploymentAlarm",
+                runbook=environment.runbook_url,
                 section="failed-deployment",
                 meaning="ECS gave up on a deployment and rolled it back.",
                 metric=failed_deployments.metric(period=_MINUTE),
@@ -134,6 +137,7 @@ class ObservabilityStack(cdk.Stack):
         return RunbookAlarm(
             self,
             f"{service}-CircuitOpen",
+            runbook=self._environment.runbook_url,
             section="circuit-open",
             meaning=f"The Export API fails and the {service} has stopped asking it.",
             metric=runtime_metric(

@@ -9,7 +9,7 @@ from stacks.constructs.queue_service import QueueService
 from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
 from stacks.permissions import ledger, publish_events, read_api_secret, send, work_through
-from stacks.settings import common_settings
+from stacks.settings import common_settings, with_chosen
 from stacks.storage import StorageStack
 from stacks.values import Environment
 
@@ -42,17 +42,20 @@ class OrchestratorStack(cdk.Stack):
             network=network,
             module="runtime.orchestrator",
             work=messaging.export_jobs,
-            settings={
-                **common_settings(
-                    mode="orchestrator",
-                    values=values,
-                    environment=environment,
-                    storage=storage,
-                    messaging=messaging,
-                ),
-                "EXPORT_JOBS_QUEUE_URL": messaging.export_jobs.queue.queue_url,
-                "EXPORT_JOBS_DLQ_URL": messaging.export_jobs.dead_letter_queue.queue_url,
-            },
+            settings=with_chosen(
+                {
+                    **common_settings(
+                        mode="orchestrator",
+                        values=values,
+                        environment=environment,
+                        storage=storage,
+                        messaging=messaging,
+                    ),
+                    "EXPORT_JOBS_QUEUE_URL": messaging.export_jobs.queue.queue_url,
+                    "EXPORT_JOBS_DLQ_URL": messaging.export_jobs.dead_letter_queue.queue_url,
+                },
+                values,
+            ),
         )
         work_through(self.service, messaging.export_jobs)
         send(self.service, messaging.download_tasks.queue)

@@ -17,8 +17,6 @@ from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.storage import StorageStack
 from stacks.values import SYSTEM
 
-OBJECT_PREFIX = "exports/"
-MANIFEST_PREFIX = "manifests/"
 # The detail-types of docs/events, all with the system's name as their source.
 EVENTS = ("Export Job Completed", "Export Job Failed", "Export Task Parked")
 
@@ -55,10 +53,9 @@ def read_metadata(service: QueueService, storage: StorageStack) -> None:
     _use_key(service, storage.metadata_key, ["kms:Decrypt"], via="dynamodb")
 
 
-def write_objects(service: QueueService, storage: StorageStack) -> None:
-    """Write and check objects under the two prefixes; nothing there can be deleted."""
+def write_objects(service: QueueService, storage: StorageStack, prefixes: Sequence[str]) -> None:
+    """Write and check objects under the prefixes; nothing there can be deleted."""
     bucket = storage.bucket
-    prefixes = (OBJECT_PREFIX, MANIFEST_PREFIX)
     service.allow(
         ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
         [bucket.arn_for_objects(f"{prefix}*") for prefix in prefixes],
@@ -73,7 +70,7 @@ def write_objects(service: QueueService, storage: StorageStack) -> None:
     )
     # The right to list makes S3 answer 404 and not 403 for an object that is not there yet. No condition on
     # s3:prefix: a HEAD carries no prefix, would not meet it, and every first upload would be refused. The
-    # bucket holds nothing but the two prefixes.
+    # bucket holds nothing but these prefixes.
     service.allow(["s3:ListBucket"], [bucket.bucket_arn])
     # Decrypt beside GenerateDataKey: completing a multipart upload reads the parts back.
     _use_key(service, storage.key, ["kms:GenerateDataKey", "kms:Decrypt"], via="s3")

@@ -1,10 +1,12 @@
 """The environment variables that both services get from what is deployed.
 
-Only what the infrastructure decides is said here; everything else is the runtime's own default. Names and
-types are checked at synth against runtime/settings.schema.json (`stacks.validation.settings`).
+What the infrastructure decides is said here, the rest is the environment's choice or the runtime's own
+default. Names and types are checked at synth against runtime/settings.schema.json
+(`stacks.validation.settings`).
 """
 
 import math
+from collections.abc import Mapping
 
 from stacks.constructs.queue_service import STOP_TIMEOUT
 from stacks.messaging import MessagingStack
@@ -12,6 +14,37 @@ from stacks.storage import StorageStack
 from stacks.values import Environment, Service
 
 _PROTECTION_MARGIN_MINUTES = 30
+# What another value would break, though the service itself could live with it.
+_FIXED = {
+    "EVENT_BUS_NAME": "the task roles may publish on the default bus only",
+    "METRICS_NAMESPACE": "the alarms and the dashboard read it",
+    "DOWNLOAD_ALLOW_HTTP": "the security groups let nothing but HTTPS out",
+}
+
+
+class NotASetting(ValueError):
+    """An environment chose a variable that is not its to choose."""
+
+
+def with_chosen(decided: Mapping[str, str], values: Service) -> dict[str, str]:
+    """The variables that the stacks decide, and those that the environment chose beside them.
+
+    Raises NotASetting for one that the stacks decide, or that they rely on.
+    """
+    mode = decided["SERVICE_MODE"]
+    for name in values.settings:
+        if name in decided:
+            raise NotASetting(
+                f"The {mode}'s settings name {name}, which the stacks decide from other values of the "
+                "environment: change those (docs/environments.md)."
+            )
+        if name in _FIXED:
+            raise NotASetting(f"The {mode}'s settings name {name}, but {_FIXED[name]}: leave it out.")
+    return {**decided, **{name: _text(value) for name, value in values.settings.items()}}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def common_settings(

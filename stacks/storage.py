@@ -12,6 +12,7 @@ from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
 from stacks.constructs.durable_table import DurableTable
+from stacks.data_names import metadata_keys, object_prefix
 from stacks.values import Environment
 
 _NO_ACCESS_LOGS = (
@@ -37,6 +38,7 @@ class StorageStack(cdk.Stack):
     def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
         super().__init__(scope, id_, termination_protection=environment.storage.protected, **kwargs)
         self._values = environment.storage
+        self._worker = environment.worker
         self.key = self._encryption_key()
         self.bucket = self._bucket()
         self.ledger = DurableTable(
@@ -112,7 +114,7 @@ class StorageStack(cdk.Stack):
                     [
                         s3.LifecycleRule(
                             id="infrequent-access",
-                            prefix="exports/",
+                            prefix=object_prefix(self._worker),
                             transitions=[
                                 s3.Transition(
                                     storage_class=s3.StorageClass.INFREQUENT_ACCESS,
@@ -187,11 +189,12 @@ class StorageStack(cdk.Stack):
     def _metadata_table(self) -> dynamodb.ITable:
         if self._values.existing_metadata_table is not None:
             return dynamodb.Table.from_table_name(self, "Metadata", self._values.existing_metadata_table)
+        partition_key, sort_key = metadata_keys(self._worker)
         return DurableTable(
             self,
             "Metadata",
-            partition_key="export_job_id",
-            sort_key="file_path",
+            partition_key=partition_key,
+            sort_key=sort_key,
             protected=self._values.protected,
             key=self.key,
         ).table

@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from stacks.constructs.queue_service import SCRATCH, QueueService
+from stacks.data_names import written_prefixes
 from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
 from stacks.permissions import (
@@ -17,7 +18,7 @@ from stacks.permissions import (
     work_through,
     write_objects,
 )
-from stacks.settings import common_settings
+from stacks.settings import common_settings, with_chosen
 from stacks.storage import StorageStack
 from stacks.values import Environment
 
@@ -56,25 +57,28 @@ class WorkerStack(cdk.Stack):
             module="runtime.worker",
             work=messaging.download_tasks,
             scratch=True,
-            settings={
-                **common_settings(
-                    mode="worker",
-                    values=values,
-                    environment=environment,
-                    storage=storage,
-                    messaging=messaging,
-                ),
-                "DOWNLOAD_TASKS_DLQ_URL": messaging.download_tasks.dead_letter_queue.queue_url,
-                "BUCKET_NAME": storage.bucket.bucket_name,
-                "METADATA_TABLE_NAME": storage.metadata.table_name,
-                "SCRATCH_DIR": SCRATCH,
-                "SCRATCH_BUDGET_BYTES": str((disk - _DISK_RESERVE_GIB) * _GIB),
-                "DOWNLOAD_ALLOWED_HOSTS": ",".join(environment.export_api.download_hosts),
-            },
+            settings=with_chosen(
+                {
+                    **common_settings(
+                        mode="worker",
+                        values=values,
+                        environment=environment,
+                        storage=storage,
+                        messaging=messaging,
+                    ),
+                    "DOWNLOAD_TASKS_DLQ_URL": messaging.download_tasks.dead_letter_queue.queue_url,
+                    "BUCKET_NAME": storage.bucket.bucket_name,
+                    "METADATA_TABLE_NAME": storage.metadata.table_name,
+                    "SCRATCH_DIR": SCRATCH,
+                    "SCRATCH_BUDGET_BYTES": str((disk - _DISK_RESERVE_GIB) * _GIB),
+                    "DOWNLOAD_ALLOWED_HOSTS": ",".join(environment.export_api.download_hosts),
+                },
+                values,
+            ),
         )
         work_through(self.service, messaging.download_tasks)
         read_metadata(self.service, storage)
-        write_objects(self.service, storage)
+        write_objects(self.service, storage, written_prefixes(values))
         ledger(self.service, storage)
         ledger_of_parts(self.service, storage)
         read_api_secret(self.service, storage)

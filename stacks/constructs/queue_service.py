@@ -234,6 +234,7 @@ class QueueService(Construct):
         alarm = RunbookAlarm(
             self,
             "ParkingAlarm",
+            runbook=self._environment.runbook_url,
             section="deployment-parks-messages",
             meaning="The dead-letter queue grows fast; a deployment that is under way is rolled back.",
             metric=cloudwatch.MathExpression(

@@ -6,13 +6,12 @@ from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
 
-RUNBOOK = "docs/runbook.md"
-
 
 class RunbookAlarm(cloudwatch.Alarm):
     """Builds:
 
-    - an alarm that goes off at or above its threshold, with its section of the runbook in its description.
+    - an alarm that goes off at or above its threshold, with a link to its section of the runbook in its
+      description.
 
     `for_minutes`: how long the metric has to stay there. The alarm notifies nobody by itself: the composite
     alarm above it does, once, or a deployment reads it.
@@ -23,6 +22,7 @@ class RunbookAlarm(cloudwatch.Alarm):
         scope: Construct,
         id_: str,
         *,
+        runbook: str,
         section: str,
         meaning: str,
         metric: cloudwatch.IMetric,
@@ -34,7 +34,7 @@ class RunbookAlarm(cloudwatch.Alarm):
         super().__init__(
             scope,
             id_,
-            alarm_description=f"{meaning} Runbook: {RUNBOOK}#{section}",
+            alarm_description=f"{meaning} Runbook: {runbook}#{section}",
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             evaluation_periods=max(1, for_minutes * 60 // int(period.to_seconds())),
             metric=metric,

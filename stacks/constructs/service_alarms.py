@@ -33,6 +33,7 @@ class ServiceAlarms(Construct):
         work: QueueWithDlq,
         size: Service,
         values: Alarms,
+        runbook: str,
         no_completions_minutes: int,
     ) -> None:
         super().__init__(scope, id_)
@@ -54,6 +55,7 @@ class ServiceAlarms(Construct):
             RunbookAlarm(
                 self,
                 "DeadLetters",
+                runbook=runbook,
                 section="dead-letter-queue-not-empty",
                 meaning=f"Messages of the {id_} wait on its dead-letter queue.",
                 # Not the count of messages sent: that leaves out what SQS moves there by itself.
@@ -67,6 +69,7 @@ class ServiceAlarms(Construct):
             RunbookAlarm(
                 self,
                 "BacklogAge",
+                runbook=runbook,
                 section="backlog-age",
                 meaning=f"A message has waited {values.oldest_message_hours:g} h for the {id_}.",
                 metric=work.queue.metric_approximate_age_of_oldest_message(
@@ -79,6 +82,7 @@ class ServiceAlarms(Construct):
             RunbookAlarm(
                 self,
                 "QueueWait",
+                runbook=runbook,
                 section="queue-wait",
                 meaning=f"At its present pace the {id_} needs {values.queue_wait_hours:g} h for what waits.",
                 metric=self.queue_wait_hours,
@@ -89,6 +93,7 @@ class ServiceAlarms(Construct):
             RunbookAlarm(
                 self,
                 "NoCompletions",
+                runbook=runbook,
                 section="no-completions",
                 meaning=f"The {id_} has work and has finished none for {no_completions_minutes} minutes.",
                 metric=cloudwatch.MathExpression(
@@ -104,6 +109,7 @@ class ServiceAlarms(Construct):
             RunbookAlarm(
                 self,
                 "Memory",
+                runbook=runbook,
                 section="memory",
                 meaning=f"The {id_}'s tasks use nine tenths of what their container may.",
                 metric=service.service.metric_memory_utilization(period=_FIVE_MINUTES, statistic="Maximum"),

@@ -4,27 +4,29 @@ runtime/settings.schema.json says what the runtime reads; it is generated there 
 renamed setting fails the synth instead of the deployment.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from stacks.data_names import settings_schema
 from stacks.validation.deployment import Deployment, Finding, ServiceView
 
-SCHEMA = Path(__file__).resolve().parents[2] / "runtime" / "settings.schema.json"
+_PAIRS = (
+    ("STOP_MARGIN_S", "STOP_TIMEOUT_S", "the margin is part of the time to stop"),
+    ("POLL_WAIT_S", "LIVENESS_LIMIT_S", "an idle poll would look like a deadlock"),
+)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def check(deployment: Deployment) -> Iterator[Finding]:
-    services: dict[str, dict[str, dict[str, Any]]] = json.loads(SCHEMA.read_text())
+    services = settings_schema()
     for service in deployment.services():
         schema = services.get(service.name)
         sentences = (
             [f"SERVICE_MODE={service.name} is no service of the runtime; it has {', '.join(services)}."]
             if schema is None
-            else [*_names(service, schema), *_values(service, schema)]
+            else [*_names(service, schema), *_values(service, schema), *_together(service, schema)]
         )
         for sentence in sentences:
             yield Finding(sentence, service.task, "ContainerDefinitions")
@@ -56,6 +58,20 @@ def _values(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> It
             continue
         for error in Draft202012Validator(rule).iter_errors(_parse(str(value), rule["type"])):
             yield f"The {service.name} is given {name}={value}: {error.message}. Correct the value."
+
+
+def _together(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What the runtime requires of two variables at once, and would say only when it starts."""
+    for smaller, larger, why in _PAIRS:
+        low, high = (
+            service.number(name) if service.variables.get(name) else schema[name].get("default")
+            for name in (smaller, larger)
+        )
+        if low is not None and high is not None and low >= high:
+            yield (
+                f"The {service.name} has {smaller}={low:g} and {larger}={high:g}, but {why}. "
+                f"Set {smaller} below {larger}."
+            )
 
 
 def _parse(text: str, type_: str) -> object:

@@ -19,6 +19,7 @@ class Environment(Values):
 
     base_image: the image's base by digest, so that a commit builds the same image on any day; None builds on
         the newest of the Dockerfile's tag.
+    runbook_url: where docs/runbook.md can be read; every alarm links to its section there.
     telemetry_image: the AWS Distro for OpenTelemetry's collector, with its version; None runs no side-car.
     """
 
@@ -26,6 +27,7 @@ class Environment(Values):
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     availability_zones: Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
+    runbook_url: Annotated[str, Field(pattern=r"^https://[^\s#]+$")]
     production: bool = False
     architecture: Literal["arm64", "x86_64"] = "x86_64"
     log_retention_days: Literal[7, 14, 30, 60, 90, 180, 365] = 30

@@ -1,10 +1,14 @@
 """One Fargate service, as values."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from stacks.values.base import Values
+
+# Strict, or a text of digits would become a number and `True` a 1.
+Setting = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
 class Service(Values):
@@ -12,6 +16,7 @@ class Service(Values):
 
     backlog_per_task: messages (waiting and in flight) that one task should have; scaling aims at it.
     spot_weight: share of the tasks above `on_demand_base` that run on Spot, against `on_demand_weight`.
+    settings: the service's variables that the stacks do not decide, by name (runtime/settings.schema.json).
     """
 
     cpu: Literal[256, 512, 1024, 2048, 4096]
@@ -26,6 +31,7 @@ class Service(Values):
     on_demand_weight: Annotated[int, Field(ge=0)] = 1
     spot_weight: Annotated[int, Field(ge=0)] = 0
     ephemeral_storage_gib: Annotated[int, Field(ge=21, le=200)] | None = None
+    settings: Mapping[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], Setting] = {}
 
     @model_validator(mode="after")
     def _counts_agree(self) -> Self:

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from stacks.constructs.runbook_alarm import RUNBOOK
 from stacks.resource_table import render
 from tests.stacks.conftest import ROOT
 
+RUNBOOK = "docs/runbook.md"
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
@@ -20,8 +20,9 @@ def anchors() -> set[str]:
 def test_every_alarm_has_its_section_and_every_section_an_alarm(deployment):
     linked = {}
     for alarm in deployment.of_type("AWS::CloudWatch::Alarm"):
-        found = re.search(rf"{re.escape(RUNBOOK)}#([\w-]+)$", alarm.properties["AlarmDescription"])
-        assert found, f"{alarm.path} names no section of {RUNBOOK}"
+        page = re.escape(deployment.environment.runbook_url)
+        found = re.search(rf" {page}#([\w-]+)$", alarm.properties["AlarmDescription"])
+        assert found, f"{alarm.path} has no link to its section of the runbook"
         linked[alarm.path] = found[1]
 
     assert set(linked.values()) == anchors()

@@ -93,6 +93,8 @@ BREACHES = [
     ("settings", TASK, "worker", variable("MAX_ENTRIES", "many"), "'many' is not of type 'integer'"),
     ("settings", TASK, "worker", variable("EXPORT_API_AUTH", "basic"), "'basic' is not one of"),
     ("settings", TASK, "worker", variable("MAX_RATIO", {"Ref": "Ratio"}), "Give a literal value"),
+    ("settings", TASK, "worker", variable("STOP_MARGIN_S", "120"), "Set STOP_MARGIN_S below STOP_TIMEOUT_S"),
+    ("settings", TASK, "worker", variable("LIVENESS_LIMIT_S", "20"), "would look like a deadlock"),
     (
         "settings",
         TASK,

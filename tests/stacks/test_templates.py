@@ -40,6 +40,22 @@ def test_four_queues_encrypted_kept_a_fortnight_and_redriven_to_their_own(deploy
         assert json.dumps(allowed["sourceQueueArns"]).count(service.queue.properties["QueueName"]) == 1
 
 
+def test_every_queue_and_its_dlq_can_be_named_from_the_outputs(deployment):
+    templates = [json.loads(Path(q.template).read_text()) for q in deployment.of_type("AWS::SQS::Queue")]
+    named = {
+        (name, deployment.target(deployment.of_type("AWS::SQS::Queue")[0].template, output["Value"]).path)
+        for name, output in templates[0]["Outputs"].items()
+        if name.endswith(("Url", "Arn")) and not name.startswith("ExportsOutput")
+    }
+    stack = f"{deployment.environment.name}/messaging"
+    assert named == {
+        (f"{label}{kind}{part}", f"{stack}/{name}/{construct}/Resource")
+        for label, name in (("ExportJobs", "export-jobs"), ("DownloadTasks", "download-tasks"))
+        for kind, construct in (("Queue", "Queue"), ("Dlq", "DeadLetterQueue"))
+        for part in ("Url", "Arn")
+    }
+
+
 @pytest.mark.parametrize("type_", ["AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"])
 def test_nothing_is_reached_without_tls(deployment, type_):
     for policy in deployment.of_type(type_):

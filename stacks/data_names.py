@@ -1,0 +1,42 @@
+"""What the data is called: the worker's settings say, and whatever the stacks build around the data follows.
+
+Defaults are the runtime's own, read from runtime/settings.schema.json.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from stacks.values import Service
+
+SETTINGS_SCHEMA = Path(__file__).resolve().parents[1] / "runtime" / "settings.schema.json"
+
+
+@cache
+def settings_schema() -> dict[str, dict[str, dict[str, Any]]]:
+    """Service → variable → its JSON Schema, with `required` beside it."""
+    schema: dict[str, dict[str, dict[str, Any]]] = json.loads(SETTINGS_SCHEMA.read_text())
+    return schema
+
+
+def object_prefix(worker: Service) -> str:
+    """The prefix of extracted files."""
+    return _name(worker, "OBJECT_PREFIX")
+
+
+def written_prefixes(worker: Service) -> tuple[str, ...]:
+    """Every prefix that the worker writes under; a metadata item may send a file to the later ones."""
+    chosen = (prefix.strip() for prefix in _name(worker, "DESTINATION_PREFIXES").split(","))
+    named = (object_prefix(worker), _name(worker, "MANIFEST_PREFIX"), *chosen)
+    return tuple(dict.fromkeys(prefix for prefix in named if prefix))
+
+
+def metadata_keys(worker: Service) -> tuple[str, str]:
+    """The metadata table's partition key and sort key."""
+    return _name(worker, "METADATA_JOB_ATTRIBUTE"), _name(worker, "METADATA_PATH_ATTRIBUTE")
+
+
+def _name(worker: Service, variable: str) -> str:
+    # Empty text means the default to the runtime.
+    return str(worker.settings.get(variable) or settings_schema()["worker"][variable]["default"])
