@@ -38,6 +38,8 @@ class EcsAgent:
     def answer(self, task_id: str, task_arn: str, method: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Status and document for a call of this task at /task-protection/v1/state."""
         now = datetime.now(UTC)
+        enabled: Any
+        minutes: Any
         try:
             asked = json.loads(body) if method == "PUT" else {}
             enabled = asked.get("ProtectionEnabled") if method == "PUT" else None

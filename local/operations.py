@@ -4,8 +4,9 @@ Every name is an output of the stacks.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
@@ -16,15 +17,18 @@ _METADATA_BATCH = 25
 _LOOK_S = 30
 
 
-class _Deployed(Protocol):
-    def client(self, service: str) -> Any: ...
-    def output(self, key: str) -> str: ...
+class Operations(ABC):
+    """Mixed into something deployed, which has `client` and `output`."""
 
+    @abstractmethod
+    def client(self, service: str) -> Any:
+        """An operator's client of an AWS service."""
 
-class Operations:
-    """Mixed into something deployed: it only needs `client` and `output`."""
+    @abstractmethod
+    def output(self, key: str) -> str:
+        """The value of a stack's output."""
 
-    def send_export_jobs(self: _Deployed, *job_ids: str, correlation_id: str | None = None) -> str:
+    def send_export_jobs(self, *job_ids: str, correlation_id: str | None = None) -> str:
         """Put one message on `export-jobs`; returns its body."""
         message: dict[str, Any] = {"export_job_ids": list(job_ids)}
         if correlation_id is not None:
@@ -33,11 +37,11 @@ class Operations:
         self.client("sqs").send_message(QueueUrl=self.output("ExportJobsQueueUrl"), MessageBody=body)
         return body
 
-    def send_raw(self: _Deployed, queue: Queue, body: str) -> None:
+    def send_raw(self, queue: Queue, body: str) -> None:
         """Put any body on a queue."""
         self.client("sqs").send_message(QueueUrl=self.output(f"{queue}QueueUrl"), MessageBody=body)
 
-    def depths(self: _Deployed) -> dict[str, tuple[int, int]]:
+    def depths(self) -> dict[str, tuple[int, int]]:
         """(waiting or delayed, in flight) of the four queues."""
         depths = {}
         for label, queue in (("export-jobs", "ExportJobs"), ("download-tasks", "DownloadTasks")):
@@ -50,12 +54,12 @@ class Operations:
                 depths[label + suffix] = (waiting, int(values["ApproximateNumberOfMessagesNotVisible"]))
         return depths
 
-    def queued(self: _Deployed) -> int:
+    def queued(self) -> int:
         """How many messages the two work queues hold: waiting, put off, or in flight."""
-        depths = Operations.depths(self)
+        depths = self.depths()
         return sum(sum(depth) for queue, depth in depths.items() if not queue.endswith("DLQ"))
 
-    def parked(self: _Deployed, queue: Queue) -> list[dict[str, str]]:
+    def parked(self, queue: Queue) -> list[dict[str, str]]:
         """What a queue's DLQ holds: `body` and each attribute by name. It is left there."""
         sqs, url = self.client("sqs"), self.output(f"{queue}DlqUrl")
         found: list[dict[str, str]] = []
@@ -78,7 +82,7 @@ class Operations:
             sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
         return found
 
-    def ledger(self: _Deployed, job_id: str) -> list[dict[str, Any]]:
+    def ledger(self, job_id: str) -> list[dict[str, Any]]:
         """Everything the ledger says about a job, with one query, as plain values."""
         read = TypeDeserializer().deserialize
         pages = self.client("dynamodb").get_paginator("query").paginate(
@@ -89,7 +93,7 @@ class Operations:
         )  # fmt: skip
         return [{key: read(value) for key, value in item.items()} for page in pages for item in page["Items"]]
 
-    def ledger_job(self: _Deployed, job_id: str) -> dict[str, Any]:
+    def ledger_job(self, job_id: str) -> dict[str, Any]:
         """The ledger's item of a job itself; empty when it has never heard of it."""
         read = TypeDeserializer().deserialize
         answer = self.client("dynamodb").get_item(
@@ -99,7 +103,7 @@ class Operations:
         )
         return {key: read(value) for key, value in answer.get("Item", {}).items()}
 
-    def put_metadata(self: _Deployed, items: Iterable[Mapping[str, Any]]) -> None:
+    def put_metadata(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Fill the metadata table, as its owners would."""
         write = TypeSerializer().serialize
         requests = [
@@ -110,13 +114,13 @@ class Operations:
             while batch:
                 batch = self.client("dynamodb").batch_write_item(RequestItems=batch)["UnprocessedItems"]
 
-    def objects(self: _Deployed, prefix: str = "") -> dict[str, int]:
+    def objects(self, prefix: str = "") -> dict[str, int]:
         """Keys and sizes in the bucket."""
         pages = self.client("s3").get_paginator("list_objects_v2").paginate(
             Bucket=self.output("BucketName"), Prefix=prefix
         )  # fmt: skip
         return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", ())}
 
-    def get_object(self: _Deployed, key: str) -> Any:
+    def get_object(self, key: str) -> Any:
         """S3's answer for an object: `Body` to read from, `Metadata` and the rest. Raises ClientError."""
         return self.client("s3").get_object(Bucket=self.output("BucketName"), Key=key)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
@@ -132,10 +132,11 @@ def _check_parked(
         tasks.append(((task["export_job_id"], task["file_id"]), message.get("reason", "none")))
     jobs = [(message["body"], message.get("reason", "none")) for message in platform.parked("ExportJobs")]
     findings.parked = Counter(reason for _, reason in [*tasks, *jobs])
-    for queue, found, expected in (
+    compared: tuple[tuple[str, Counter[Any], Counter[Any]], ...] = (
         ("download-tasks", Counter(tasks), Counter(exports.parked.items())),
         ("export-jobs", Counter(jobs), Counter(parked_jobs)),
-    ):
+    )
+    for queue, found, expected in compared:
         findings.problems += [
             f"not on the DLQ of {queue}: {what} for {why}" for what, why in expected - found
         ]

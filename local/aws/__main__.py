@@ -73,8 +73,8 @@ def _explain_denials(application: Application) -> Application:
 
 
 def _describe(environ: dict[str, Any]) -> dict[str, str]:
-    _, _, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    key, _, _, service, *_ = [*scope.split(",")[0].split("/"), "", "", "", ""]
+    scope: str = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+    key, _, _, service, *_ = [*scope.split(",", maxsplit=1)[0].split("/"), "", "", "", ""]
     operation = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
     return {
         "access_key": key,

@@ -78,7 +78,7 @@ class LocalAccount:
         return self._client(service, keys)
 
     def _client(self, service: str, keys: Mapping[str, str]) -> Any:
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # a name known only at run time
             service,
             endpoint_url=self.endpoint_url,
             region_name=self.region,

@@ -30,7 +30,7 @@ def install(record: Callable[[str, str], None]) -> None:
 
     `record` is told the access key and the permission of each kind of request that was allowed, once.
     """
-    ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _authorise  # noqa: SLF001
+    ActionAuthenticatorMixin._authenticate_and_authorize_normal_action = _authorise  # type: ignore[method-assign, assignment]  # noqa: SLF001
     check = IAMRequestBase.check_action_permitted
     seen: set[tuple[str, str]] = set()
     lock = threading.Lock()
@@ -43,7 +43,7 @@ def install(record: Callable[[str, str], None]) -> None:
                 seen.add(used)
                 record(*used)
 
-    IAMRequestBase.check_action_permitted = check_and_record
+    IAMRequestBase.check_action_permitted = check_and_record  # type: ignore[method-assign, assignment]
 
 
 def _authorise(response: Any, resource: str = "*") -> None:

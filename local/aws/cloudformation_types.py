@@ -74,7 +74,7 @@ class _Made(CloudFormationModel):
 
     @classmethod
     def client(cls, service: str, region: str) -> Any:
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # a name known only at run time
             service,
             region_name=region,
             endpoint_url=cls.endpoint_url,
@@ -226,7 +226,7 @@ def register(endpoint_url: str, say: Say) -> None:
     `say` is given a line for each thing that is left out.
     """
     _Made.endpoint_url = endpoint_url
-    _Made.say = staticmethod(say)  # type: ignore[assignment]
+    _Made.say = staticmethod(say)
     known = parsing.get_model_map()
     for model in _TYPES:
         known[model.TYPE] = model

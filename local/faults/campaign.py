@@ -163,8 +163,9 @@ class _Campaign:
     def _break_everything(self, began: float) -> None:
         """Sends and troubles at their times; troubles end at theirs."""
         order = itertools.count()
+        events: list[Send | Trouble] = [*self._plan.sends, *self._plan.troubles]
         agenda: list[tuple[float, int, Send | Trouble | Callable[[], object]]] = [
-            (event.at_s, next(order), event) for event in (*self._plan.sends, *self._plan.troubles)
+            (event.at_s, next(order), event) for event in events
         ]
         heapq.heapify(agenda)
         while (now := time.monotonic() - began) < self._plan.faults_s:

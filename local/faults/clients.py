@@ -33,7 +33,7 @@ def operator_clients(platform: Platform, url: str) -> Callable[[str], Any]:
 
     def client(service: str) -> Any:
         if service not in made:
-            made[service] = boto3.client(
+            made[service] = boto3.client(  # type: ignore[call-overload]  # a name known only at run time
                 service,
                 endpoint_url=url,
                 region_name=platform.account.region,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _TARGETS = {
@@ -27,7 +28,7 @@ class Operation:
         return f"{self.service}.{self.name}"
 
 
-def identify(method: str, target: str, headers: Mapping[str, str]) -> Operation:
+def identify(method: str, target: str, headers: Mapping[str, str] | Message) -> Operation:
     """Never fails: what it does not know has the service `other` and is forwarded as it is."""
     url = urlsplit(target)
     path = unquote(url.path)
@@ -41,7 +42,7 @@ def identify(method: str, target: str, headers: Mapping[str, str]) -> Operation:
     return Operation("other", method, path, query)
 
 
-def _s3_name(method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+def _s3_name(method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str] | Message) -> str:
     _, _, key = path.strip("/").partition("/")
     if not key:
         return {"GET": "ListObjectsV2", "HEAD": "HeadBucket", "POST": "DeleteObjects"}.get(

@@ -186,7 +186,7 @@ def _bulk(rng: random.Random) -> int:
 
 def _sends(rng: random.Random, jobs: tuple[Job, ...], faults_s: float) -> list[Send]:
     """Each job at least once; some in one message with others, some twice, some wrapped, some nonsense."""
-    sends = []
+    sends: list[Send] = []
     rest = [job.job_id for job in jobs]
     while rest:
         together = rng.choices((1, 2, 5), (6, 1, 1))[0]

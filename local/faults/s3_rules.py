@@ -8,13 +8,14 @@ import base64
 import hashlib
 import threading
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from local.faults import answers, crc
 from local.faults.exchange import Request, Response
 
-_CHECKSUMS = {
+_CHECKSUMS: dict[str, Callable[[bytes], bytes]] = {
     "x-amz-checksum-crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
     "x-amz-checksum-sha256": lambda data: hashlib.sha256(data).digest(),
     "x-amz-checksum-sha1": lambda data: hashlib.sha1(data).digest(),

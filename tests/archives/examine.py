@@ -58,8 +58,8 @@ def _findings(content: bytes, directory: Directory, limits: Limits, piece: int) 
         if verdict is None:
             start, end = directory.span(entry)
             span = memoryview(content)[start:end]
-            streamed = _attempt(entry, lambda entry=entry, span=span: stream(entry, span, limits, piece))  # type: ignore[misc]
-            at_once = _attempt(entry, lambda entry=entry, span=span: bytes(read_entry(entry, span, limits)))  # type: ignore[misc]
+            streamed = _attempt(entry, lambda entry=entry, span=span: stream(entry, span, limits, piece))
+            at_once = _attempt(entry, lambda entry=entry, span=span: bytes(read_entry(entry, span, limits)))
             assert (streamed.outcome, streamed.data) == (at_once.outcome, at_once.data)
             yield streamed
         else:

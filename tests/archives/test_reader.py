@@ -22,7 +22,7 @@ from runtime.worker.archive import (
     read_entry,
 )
 from runtime.worker.archive import decoders as decoders_module
-from runtime.worker.archive.decoders import zstd
+from runtime.worker.archive.decoders import zstd  # type: ignore[attr-defined]  # one of two modules
 from runtime.worker.archive.inflate import Inflater, ZlibInflater
 from tests.archives.cases import CASES
 from tests.archives.craft import File, archive, descriptor

@@ -26,14 +26,14 @@ def zip_of(files: Mapping[str, bytes], *, encrypted: frozenset[str] = frozenset(
         for name, data in files.items():
             archive.writestr(name, data)
         offsets = {info.filename: info.header_offset for info in archive.infolist()}
-    data = bytearray(buffer.getvalue())
+    packed = bytearray(buffer.getvalue())
     for name in encrypted:
-        data[offsets[name] + 6] |= _ENCRYPTED
-        directory = data.index(b"PK\x01\x02", data.rindex(b"PK\x03\x04"))
-        while data[directory + 46 : directory + 46 + len(name)] != name.encode():
-            directory = data.index(b"PK\x01\x02", directory + 4)
-        data[directory + 8] |= _ENCRYPTED
-    return bytes(data)
+        packed[offsets[name] + 6] |= _ENCRYPTED
+        directory = packed.index(b"PK\x01\x02", packed.rindex(b"PK\x03\x04"))
+        while packed[directory + 46 : directory + 46 + len(name)] != name.encode():
+            directory = packed.index(b"PK\x01\x02", directory + 4)
+        packed[directory + 8] |= _ENCRYPTED
+    return bytes(packed)
 
 
 def metadata_for(job_id: str, files: Mapping[str, bytes]) -> list[dict[str, Any]]:

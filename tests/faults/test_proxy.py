@@ -44,7 +44,7 @@ class Setup:
         self.name = next(_names)
 
     def client(self, service: str) -> Any:
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # a name known only at run time
             service,
             endpoint_url=self.proxy.url,
             region_name="eu-west-1",
@@ -140,11 +140,11 @@ class TestEveryService:
         self, setup: Setup, service: str, call: Callable[[Any], Any], throttled: str, broken: str
     ) -> None:
         client = setup.client(service)
-        setup.dice.decide = lambda _: Fault("throttled", random.Random(1))  # type: ignore[method-assign]
+        setup.dice.decide = lambda _: Fault("throttled", random.Random(1))  # type: ignore[method-assign, assignment]
         with pytest.raises(ClientError) as error:
             call(client)
         assert code(error) == throttled
-        setup.dice.decide = lambda _: Fault("server-error", random.Random(1))  # type: ignore[method-assign]
+        setup.dice.decide = lambda _: Fault("server-error", random.Random(1))  # type: ignore[method-assign, assignment]
         with pytest.raises(ClientError) as error:
             call(client)
         assert code(error) == broken
@@ -259,7 +259,7 @@ class TestQueues:
         sqs = setup.client("sqs")
         url = setup.queue(sqs)
         if name == "SendMessageBatch":
-            entries = [{"Id": str(n), "MessageBody": str(n)} for n in range(6)]
+            entries: list[dict[str, Any]] = [{"Id": str(n), "MessageBody": str(n)} for n in range(6)]
             call = sqs.send_message_batch
         else:
             send(sqs, url, *map(str, range(6)))

@@ -46,7 +46,7 @@ def stage(environment: Environment) -> ExportProcessing:
         (lambda: Storage(protected=True, existing_key_arn="key-1"), "existing_key_arn"),
         (lambda: Storage(protected=True, existing_metadata_key_arn=KEY), "name the table too"),
         (lambda: DEV.export_api.derive(base_url="http://plain.example.com"), "base_url"),
-        (lambda: Service(cpus=1), "cpus"),
+        (lambda: Service.model_validate({"cpus": 1}), "cpus"),
     ],
 )
 def test_a_wrong_value_names_itself(build, sentence):

@@ -36,7 +36,10 @@ def test_what_was_left_to_its_default_is_still_left_to_it():
         (lambda: PROD.derive(worker=PROD.load), "worker"),
         (lambda: PROD.model_copy(update={"worker": PROD.worker.model_copy(update={"cpu": 3})}), "cpu"),
         (lambda: PROD.derive(worker=Service.model_construct(**dict(PROD.worker) | {"cpu": 3})), "cpu"),
-        (lambda: PROD.derive(load=Load.model_construct(export_jobs_per_day=0)), "export_jobs_per_day"),
+        (
+            lambda: PROD.derive(load=Load.model_construct(**dict(PROD.load) | {"export_jobs_per_day": 0})),
+            "export_jobs_per_day",
+        ),
         (lambda: PROD.load.derive(longest_outage_hours=float("nan")), "longest_outage_hours"),
         (lambda: PROD.load.derive(longest_outage_hours=float("inf")), "longest_outage_hours"),
     ],

@@ -121,7 +121,7 @@ def aws() -> Iterator[Aws]:
         yield Aws(
             url,
             **{
-                name: session.client(service, endpoint_url=url, config=client_config(64))
+                name: session.client(service, endpoint_url=url, config=client_config(64))  # type: ignore[call-overload]
                 for name, service in (
                     ("sqs", "sqs"),
                     ("dynamodb", "dynamodb"),

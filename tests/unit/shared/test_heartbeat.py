@@ -192,6 +192,6 @@ def test_renewals_run_at_each_beat_and_a_lost_lease_cancels(
     held.delivery.keep_alive(renew)
     for expected in (1, 2, 3):
         clock.advance(INTERVAL_S)
-        until(lambda expected=expected: len(renewed) == expected)
+        until(lambda expected=expected: len(renewed) == expected)  # type: ignore[misc]
     until(lambda: held.delivery.cancellation.cause == "lease-lost")
     heartbeat.stop()

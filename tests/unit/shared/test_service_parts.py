@@ -113,7 +113,7 @@ def test_a_unit_of_work_has_its_ids_on_every_line_and_takes_them_off(log_lines: 
     log = logging.getLogger("some.module")
     with logs.unit_of_work(message_id="m"):
         logs.bind(export_job_id="j", task_id=None)
-        thread = threading.Thread(target=logs.carry(lambda: log.info("from a sub-thread")))
+        thread = threading.Thread(target=logs.carry(log.info), args=("from a sub-thread",))
         thread.start()
         thread.join()
         other = threading.Thread(target=lambda: log.info("from elsewhere"))
@@ -253,7 +253,7 @@ def test_protection_is_told_on_changes_and_renewals_only(clock: Clock) -> None:
 def test_an_agent_that_does_not_answer_is_survived_and_asked_again(clock: Clock) -> None:
     calls: list[float] = []
 
-    def agent(_body: Mapping[str, Any]) -> Mapping[str, Any]:
+    def agent(body: Mapping[str, Any]) -> Mapping[str, Any]:
         calls.append(clock())
         raise ConnectionRefusedError
 

@@ -7,7 +7,7 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -21,7 +21,7 @@ from runtime.worker.processor import ArchiveProcessor
 from runtime.worker.settings import WorkerSettings
 from tests.unit.worker.servers import ArchiveServer, Behaviour
 
-REGION = "eu-west-1"
+REGION: Final = "eu-west-1"
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         for at in range(0, len(data), 65_536):
             piece = data[at : at + 65_536]
             if self.behaviour.chunked:
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), bytes(piece)))
             else:
                 self.wfile.write(piece)
             self.behaviour.body_bytes_sent += len(piece)

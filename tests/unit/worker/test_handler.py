@@ -1,7 +1,6 @@
 """From a message to its outcome, with the real ledger, queue and event bus."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,7 +92,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(world: World, session: boto3.Session) -> Iterator[Desk]:
+def desk(world: World, session: boto3.Session) -> Desk:
     world.behaviour.body = zip_of(FILES, stored=True)
     world.seed(FILES)
     return Desk(world, session)
@@ -196,6 +195,7 @@ def test_what_the_api_says_decides(desk: Desk, error: Exception, expected: type,
     desk.world.behaviour.gone_paths = {"/download/file-1"}
     outcome = deliver(desk.handler(FailingApi(error)), desk.world.task())
     assert isinstance(outcome, expected)
+    assert not isinstance(outcome, Done)
     assert outcome.reason == reason
     # The lease is free again, so that the next attempt does not wait.
     desk.world.behaviour.gone_paths = set()

@@ -174,7 +174,7 @@ def test_signatures_are_botocores(key: str, token: str | None) -> None:
 
 def test_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
+    keys: Any = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
     real = bucket_endpoint(boto3.client("s3", **keys), "my-bucket")
     assert (real.tls, real.host, real.port) == (True, "my-bucket.s3.eu-west-1.amazonaws.com", 443)
     assert real.base_path == "/"

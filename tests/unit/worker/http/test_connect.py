@@ -103,7 +103,7 @@ def test_bodies_go_both_ways_and_connections_are_kept(
     port: int, trusting: ssl.SSLContext, scope: Scope, size: int
 ) -> None:
     wire = open_wire("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="127.0.0.1")
-    body = [BODY[: size // 2], memoryview(BODY)[: size - size // 2]]
+    body: list[bytes | memoryview] = [BODY[: size // 2], memoryview(BODY)[: size - size // 2]]
     for _ in range(3):
         wire.idle_since = 0.0
         assert wire.looks_alive()

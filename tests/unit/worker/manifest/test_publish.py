@@ -16,7 +16,7 @@ def holds() -> None:
 def test_it_writes_and_overwrites(world: World) -> None:
     publisher = Publisher(world.s3, world.bucket)
     for text in (b"one", b"two", b""):
-        publisher.publish(KEY, lambda text=text: [text], "text/plain", holds)
+        publisher.publish(KEY, lambda text=text: [text], "text/plain", holds)  # type: ignore[misc]
         assert world.object(KEY) == text
     chunks = [bytes([i]) * 3_000_000 for i in range(8)]
     publisher.publish(KEY, lambda: iter(chunks), "text/plain", holds)
