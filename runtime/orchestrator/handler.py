@@ -146,7 +146,7 @@ class ExportJobsHandler:
 
     def _list(self, message: ExportJobsMessage, claim: JobClaim, delivery: Delivery) -> Outcome:
         try:
-            status = self._api.job_status(claim.export_job_id, cancelled=delivery.cancellation.is_set)
+            status = self._api.job_status(claim.export_job_id, wait=delivery.cancellation.wait)
         except NotFound as error:
             return Park(ParkReason.UNKNOWN_JOB, str(error))
         delivery.cancellation.raise_if_set()

@@ -65,13 +65,13 @@ class JobLister:
 
     def _page(self, claim: JobClaim, position: str | None, delivery: Delivery, *, resumed: bool) -> Page:
         try:
-            return self._listing.page(claim.export_job_id, position, cancelled=delivery.cancellation.is_set)
+            return self._listing.page(claim.export_job_id, position, wait=delivery.cancellation.wait)
         except (Refused, NotFound) as error:
             if not (resumed and position is not None):
                 raise
             # Cursors may expire while a job waits. Every task is counted once, so starting over is safe.
             _log.warning("The recorded position is no longer accepted (%s); listing from the start", error)
-            return self._listing.page(claim.export_job_id, None, cancelled=delivery.cancellation.is_set)
+            return self._listing.page(claim.export_job_id, None, wait=delivery.cancellation.wait)
 
     def _dispatch(self, claim: JobClaim, page: Page, number: int, priority: Priority | None) -> int:
         """Count and send the page's tasks; returns how many were new."""

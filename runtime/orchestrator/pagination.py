@@ -4,7 +4,7 @@ A position is a string the ledger can keep: a cursor, an address, a page number 
 and offsets go on until an empty page, because a vendor may cap the page size below what was asked for.
 """
 
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +13,9 @@ import httpx
 from pydantic import ValidationError
 
 from runtime.orchestrator.settings import OrchestratorSettings
+from runtime.shared.backoff import Wait
 from runtime.shared.export_api import ExportApi, FileRecord, InvalidAnswer
-from runtime.shared.export_api.client import Answer, describe, never
+from runtime.shared.export_api.client import Answer, describe
 
 # A DynamoDB item holds 400 kB; a position far beyond any real one is a broken answer.
 MAX_POSITION_BYTES = 65_536
@@ -38,12 +39,10 @@ class Listing:
         self._api = api
         self._settings = settings
 
-    def page(
-        self, export_job_id: str, position: str | None, *, cancelled: Callable[[], bool] = never
-    ) -> Page:
+    def page(self, export_job_id: str, position: str | None, *, wait: Wait = time.sleep) -> Page:
         """The page at `position` (None: the first). Raises ApiError."""
         url = self._url(export_job_id, position)
-        answer = self._api.get_json(url, cancelled=cancelled)
+        answer = self._api.get_json(url, wait=wait)
         files = _field(answer.document, self._settings.export_api_files_field)
         if not isinstance(files, list):
             raise InvalidAnswer(f'the listing has no list "{self._settings.export_api_files_field}"')

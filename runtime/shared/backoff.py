@@ -6,9 +6,11 @@ the message goes back to its queue with it instead.
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 from runtime.shared.consumer.backoff import full_jitter
+
+Wait = Callable[[float], object]
+"""Makes a pause of so many seconds; true when what waits has been cancelled."""
 
 
 class Backoff:
@@ -20,7 +22,7 @@ class Backoff:
 
     def __init__(
         self,
-        wait: Callable[[float], Any],
+        wait: Wait,
         *,
         attempts: int,
         base_s: float,

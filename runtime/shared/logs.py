@@ -19,7 +19,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _QUERY = re.compile(r"""(https?://[^\s"'<>?\\]+)\?[^\s"'<>\\]*""")
-_NOISY = ("botocore", "boto3", "urllib3", "httpx", "httpcore", "s3transfer", "stamina")
+_NOISY = ("botocore", "boto3", "urllib3", "httpx", "httpcore", "s3transfer")
 
 _formatter: LambdaPowertoolsFormatter | None = None
 

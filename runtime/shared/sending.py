@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runtime.shared.consumer.backoff import full_jitter
+from runtime.shared.backoff import Backoff
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -54,15 +54,11 @@ def send_all(
     sent = 0
     for batch in batches(messages):
         pending: Sequence[Outgoing] = batch
-        for attempt in range(1, ATTEMPTS + 1):
-            pending = _send(sqs, queue_url, pending)
-            if not pending:
-                break
+        backoff = Backoff(sleep, attempts=ATTEMPTS, base_s=0.1, max_s=3, uniform=uniform)
+        while pending := _send(sqs, queue_url, pending):
             _log.warning("%d of %d messages were not taken; sending them again", len(pending), len(batch))
-            if attempt < ATTEMPTS:
-                sleep(full_jitter(attempt, base_s=0.1, max_s=3, uniform=uniform))
-        if pending:
-            raise NotSent(f"{len(pending)} messages were not taken by {queue_url} in {ATTEMPTS} attempts")
+            if not backoff.failed():
+                raise NotSent(f"{len(pending)} messages were not taken by {queue_url} in {ATTEMPTS} attempts")
         sent += len(batch)
     return sent
 

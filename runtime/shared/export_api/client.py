@@ -5,6 +5,7 @@ Credentials go to the API's own origin only. Every method raises the errors of `
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
 
 import httpx
-import stamina
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
+from runtime.shared.backoff import Backoff, Wait
 from runtime.shared.contracts import Identifier
 from runtime.shared.export_api.auth import Authenticator
 from runtime.shared.export_api.circuit import Circuit
@@ -35,15 +36,11 @@ _STATUSES = ("pending", "running", "completed", "failed", "expired")
 
 # A page of 500 records is a few hundred kB; an answer beyond this is not one we asked for.
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+FIRST_WAIT_S = 0.2
 # Waits longer than this are the message's to make, not the slot's.
 INLINE_WAIT_S = 3.0
 
 _AMBIGUOUS = re.compile(r"[\\\x00-\x20\x7f]")
-
-
-def never() -> bool:
-    """Work that nobody cancels."""
-    return False
 
 
 def _usable_size(value: Any) -> Any:
@@ -66,7 +63,8 @@ class ExportApi:
     """Thread-safe. `timer` surrounds each request, `on_error` hears the kind of each failed one (for
     metrics).
 
-    A method's `cancelled` is asked before each inline retry and ends them early.
+    A method's `wait` makes the pauses between inline retries and ends them early when the work is cancelled
+    (see `Backoff`).
     """
 
     def __init__(
@@ -90,11 +88,9 @@ class ExportApi:
         self._on_error = on_error
         self._utc_now = utc_now
 
-    def job_status(self, export_job_id: str, *, cancelled: Callable[[], bool] = never) -> JobStatus:
+    def job_status(self, export_job_id: str, *, wait: Wait = time.sleep) -> JobStatus:
         """Raises ApiError; NotFound for an unknown job."""
-        document = self.get_json(
-            self.url(f"/v1/exports/{quote(export_job_id, safe='')}"), cancelled=cancelled
-        ).document
+        document = self.get_json(self.url(f"/v1/exports/{quote(export_job_id, safe='')}"), wait=wait).document
         status = document.get("status") if isinstance(document, dict) else None
         if status not in _STATUSES:
             raise InvalidAnswer(
@@ -102,12 +98,10 @@ class ExportApi:
             )
         return cast("JobStatus", status)
 
-    def get_file(
-        self, export_job_id: str, file_id: str, *, cancelled: Callable[[], bool] = never
-    ) -> FileRecord:
+    def get_file(self, export_job_id: str, file_id: str, *, wait: Wait = time.sleep) -> FileRecord:
         """The file's record with a fresh `download_url`. Raises ApiError; NotFound for an unknown file."""
         path = f"/v1/exports/{quote(export_job_id, safe='')}/files/{quote(file_id, safe='')}"
-        document = self.get_json(self.url(path), cancelled=cancelled).document
+        document = self.get_json(self.url(path), wait=wait).document
         try:
             record = FileRecord.model_validate(document)
         except ValidationError as error:
@@ -153,33 +147,22 @@ class ExportApi:
         """
         return self._authenticator.headers(fresh=fresh) if self.is_own(url) else {}
 
-    def get_json(self, url: str, *, cancelled: Callable[[], bool] = never) -> "Answer":
+    def get_json(self, url: str, *, wait: Wait = time.sleep) -> "Answer":
         """GET a JSON document from the API's own origin, retrying inline what a moment may heal. Raises
         ApiError.
         """
         if not self.is_own(url):
             raise InvalidAnswer("the API refers to another origin for its own listing")
 
-        def wait(error: Exception) -> bool | float:
-            if cancelled() or not isinstance(error, Unavailable):
-                return False
-            if error.retry_after_s is None:
-                return True
-            return error.retry_after_s if error.retry_after_s <= INLINE_WAIT_S else False
-
+        backoff = Backoff(wait, attempts=self._attempts, base_s=FIRST_WAIT_S, max_s=INLINE_WAIT_S)
         # The circuit counts whole operations: a few failed tries of one request are not an outage.
         with self._circuit.call(_counts):
-            for attempt in stamina.retry_context(
-                on=wait,
-                attempts=self._attempts,
-                timeout=None,
-                wait_initial=0.2,
-                wait_max=INLINE_WAIT_S,
-                wait_jitter=0.3,
-            ):
-                with attempt:
+            while True:
+                try:
                     return self._observed(url)
-        raise AssertionError("unreachable")
+                except Unavailable as error:
+                    if not backoff.failed(error.retry_after_s):
+                        raise
 
     def _observed(self, url: str) -> "Answer":
         try:
@@ -200,12 +183,13 @@ class ExportApi:
             return Answer(_document(what, answer, body), answer.links.get("next", {}).get("url"))
         pause = retry_after_s(answer.headers.get("retry-after"), self._utc_now())
         text = f"{what} answers {status}{_problem(answer, body)}"
+        # Several vendors limit the rate with 403: nobody says when to come back with the wrong credentials.
+        if status == 429 or (status == 403 and pause is not None):
+            raise RateLimited(text, pause)
         if status in {401, 403}:
             raise Unauthorised(text)
         if status == 404:
             raise NotFound(text)
-        if status == 429:
-            raise RateLimited(text, pause)
         if status >= 500 or status == 408:
             raise Unavailable(text, pause)
         if status < 400:

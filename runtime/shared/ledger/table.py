@@ -8,17 +8,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import stamina
 from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
+
+from runtime.shared.backoff import Backoff
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
+T = TypeVar("T")
 
 PARTITION, SORT = "export_job_id", "item"
 MAX_TRANSACTION = 100
@@ -39,6 +41,10 @@ class Refused(Exception):
 
 class _Collision(Exception):
     """Two transactions touched one item; neither is wrong."""
+
+    def __init__(self, error: ClientError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,36 +101,35 @@ class LedgerTable:
 
     def update(self, change: Change) -> Item:
         """Apply one change and return the item as it is afterwards. Raises Refused."""
-        for attempt in _collisions():
-            with attempt:
-                try:
-                    answer = self._client.update_item(
-                        TableName=self._name,
-                        ReturnValues="ALL_NEW",
-                        ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                        **self._expressions(change),
-                    )
-                except ClientError as error:
-                    code = error.response["Error"]["Code"]
-                    if code == "ConditionalCheckFailedException":
-                        refusing: Any = error.response.get("Item", {})
-                        raise Refused({0: _plain(refusing)}) from error
-                    if code == "TransactionConflictException":
-                        raise _Collision from error
-                    raise
-                return _plain(answer["Attributes"])
-        raise AssertionError("unreachable")
+        return _beyond_collisions(lambda: self._update(change))
 
     def transact(self, changes: Sequence[Change]) -> None:
         """Apply all changes or none. Raises Refused."""
-        for attempt in _collisions():
-            with attempt:
-                try:
-                    self._client.transact_write_items(
-                        TransactItems=[self._operation(change) for change in changes]
-                    )
-                except self._client.exceptions.TransactionCanceledException as error:
-                    _raise_reasons(error)
+        _beyond_collisions(lambda: self._transact(changes))
+
+    def _update(self, change: Change) -> Item:
+        try:
+            answer = self._client.update_item(
+                TableName=self._name,
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **self._expressions(change),
+            )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "ConditionalCheckFailedException":
+                refusing: Any = error.response.get("Item", {})
+                raise Refused({0: _plain(refusing)}) from error
+            if code == "TransactionConflictException":
+                raise _Collision(error) from error
+            raise
+        return _plain(answer["Attributes"])
+
+    def _transact(self, changes: Sequence[Change]) -> None:
+        try:
+            self._client.transact_write_items(TransactItems=[self._operation(change) for change in changes])
+        except self._client.exceptions.TransactionCanceledException as error:
+            _raise_reasons(error)
 
     def _operation(self, change: Change) -> Any:
         expressions = self._expressions(change)
@@ -183,10 +188,14 @@ def absent_or(attribute: str, value: Any) -> ConditionBase:
     return Attr(attribute).not_exists() if value is None else Attr(attribute).eq(value)
 
 
-def _collisions() -> Any:
-    return stamina.retry_context(
-        on=_Collision, attempts=20, timeout=30, wait_initial=0.02, wait_max=1, wait_jitter=0.1
-    )
+def _beyond_collisions(call: Callable[[], T]) -> T:
+    backoff = Backoff(time.sleep, attempts=20, base_s=0.02, max_s=1)
+    while True:
+        try:
+            return call()
+        except _Collision as collision:
+            if not backoff.failed():
+                raise collision.error from None
 
 
 def _raise_reasons(error: ClientError) -> None:
@@ -199,7 +208,7 @@ def _raise_reasons(error: ClientError) -> None:
     if refused:
         raise Refused(refused) from error
     if any(reason.get("Code") in _TRANSIENT for reason in reasons):
-        raise _Collision from error
+        raise _Collision(error) from error
     raise error
 
 

@@ -1,14 +1,12 @@
 """Export jobs from message to tasks: what is counted, sent, resumed, waited for and parked."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-import stamina
 
 from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.orchestrator.handler import ExportJobsHandler
@@ -17,6 +15,7 @@ from runtime.orchestrator.pagination import Listing
 from runtime.shared.consumer import Cancellation, Cancelled, Delivery, Done, Outcome, Park, Retry, Yield
 from runtime.shared.contracts import task_id_for
 from runtime.shared.events import EventBus
+from runtime.shared.export_api import client as api_client
 from runtime.shared.ledger import JobClaim, Ledger
 from runtime.shared.metrics import Metrics
 from runtime.shared.reporting import JobReporter
@@ -27,10 +26,8 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def without_waiting() -> Iterator[None]:
-    stamina.set_testing(True, attempts=2, cap=True)
-    yield
-    stamina.set_testing(False)
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_client, "FIRST_WAIT_S", 0)
 
 
 class Events:

@@ -1,6 +1,6 @@
 """The Export API client: what each answer becomes, who gets the credentials, and when the circuit opens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import stamina
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from runtime.shared.export_api import (
     Unauthorised,
     Unavailable,
 )
+from runtime.shared.export_api import client as api_client
 from runtime.shared.export_api.auth import ApiKey, Bearer, OAuth2
 from runtime.shared.export_api.circuit import Circuit, State
 from runtime.shared.export_api.credentials import SecretStore
@@ -39,10 +39,8 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 
 @pytest.fixture(autouse=True)
-def without_waiting() -> Iterator[None]:
-    stamina.set_testing(True, attempts=3, cap=True)
-    yield
-    stamina.set_testing(False)
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_client, "FIRST_WAIT_S", 0)
 
 
 class Secrets:
@@ -83,6 +81,8 @@ def always(status: int, **options: Any) -> Answer:
         (always(401), Unauthorised),
         (always(403), Unauthorised),
         (always(429), RateLimited),
+        (always(403, headers={"Retry-After": "60"}), RateLimited),
+        (always(403, headers={"Retry-After": "soon"}), Unauthorised),
         (always(500), Unavailable),
         (always(503), Unavailable),
         (always(302, headers={"Location": "https://elsewhere.example"}), InvalidAnswer),
@@ -147,7 +147,7 @@ def test_cancelled_work_does_not_retry() -> None:
         return httpx.Response(500)
 
     with pytest.raises(Unavailable):
-        api(answer).job_status("job", cancelled=lambda: True)
+        api(answer).job_status("job", wait=lambda _pause_s: True)
     assert len(requests) == 1
 
 
