@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ops.gate.load import load_assembly
-from ops.gate.model import GateError, Stack
-from ops.gate.synth import synthesize
+from ops.assembly.load import load_assembly, without_asset_hashes
+from ops.assembly.model import AssemblyError, Stack
+from ops.assembly.synth import synthesize
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
@@ -39,15 +39,13 @@ def write_golden(assembly: Path, directory: Path = GOLDEN) -> None:
 
 
 def _text(stack: Stack) -> str:
-    template = {
-        section: body
-        for section in sorted(stack.template)
-        if (body := _section(section, stack.template[section]))
-    }
+    template = without_asset_hashes(stack.template)
+    kept = {name: body for name in template if (body := _section(name, template[name]))}
     document = {
+        "StackName": stack.stack_name,
         "Environment": stack.target,
         "TerminationProtection": stack.termination_protection,
-        "Template": template,
+        "Template": kept,
     }
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -74,7 +72,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="golden-") as scratch:
         try:
             synthesize(ROOT, Path(scratch))
-        except GateError as error:
+        except AssemblyError as error:
             print(error, file=sys.stderr)
             return 2
         write_golden(Path(scratch))

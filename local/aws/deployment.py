@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.assembly import Assembly, Stack
+from local.assembly import Environment
+from ops.assembly.model import Stack
 
 # CloudFormation takes larger templates only from S3.
 _LARGEST_INLINE_TEMPLATE = 51_200
@@ -22,14 +23,14 @@ class Deployment:
     left_out: list[str] = field(default_factory=list)
 
 
-def deploy(assembly: Assembly, client: Callable[[str], Any], *, endpoint_url: str) -> Deployment:
+def deploy(environment: Environment, client: Callable[[str], Any], *, endpoint_url: str) -> Deployment:
     """Create every stack in order; what the server does not know is listed in `left_out`.
 
     Raises RuntimeError that names the stack that was not created.
     """
     _bootstrap(client)
     deployment = Deployment()
-    for stack in assembly.stacks:
+    for stack in environment.stacks:
         _create(stack, client, endpoint_url)
         _describe(stack, client("cloudformation"), deployment)
     return deployment
@@ -51,23 +52,28 @@ def _create(stack: Stack, client: Callable[[str], Any], endpoint_url: str) -> No
         where = {"TemplateURL": f"{endpoint_url}/{_TEMPLATE_BUCKET}/{stack.artifact}"}
     try:
         client("cloudformation").create_stack(
-            StackName=stack.name, Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"], **where
+            StackName=stack.stack_name,
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            **where,
         )
     except Exception as error:
-        raise RuntimeError(f"stack {stack.name} could not be created on the local server: {error}") from error
+        raise RuntimeError(
+            f"stack {stack.stack_name} could not be created on the local server: {error}"
+        ) from error
 
 
 def _describe(stack: Stack, cloudformation: Any, deployment: Deployment) -> None:
-    described = cloudformation.describe_stacks(StackName=stack.name)["Stacks"][0]
+    name = stack.stack_name
+    described = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     if described["StackStatus"] != "CREATE_COMPLETE":
-        raise RuntimeError(f"stack {stack.name} is {described['StackStatus']} on the local server")
+        raise RuntimeError(f"stack {name} is {described['StackStatus']} on the local server")
     for output in described.get("Outputs", ()):
         if not output["OutputKey"].startswith("ExportsOutput"):
             deployment.outputs[output["OutputKey"]] = output["OutputValue"]
     made = set()
-    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack.name):
+    for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=name):
         for resource in page["StackResourceSummaries"]:
             made.add(resource["LogicalResourceId"])
     for logical_id, resource in stack.template["Resources"].items():
         if logical_id not in made and resource["Type"] not in _NOT_RESOURCES:
-            deployment.left_out.append(f"{stack.name}/{logical_id}: {resource['Type']} is not known to moto")
+            deployment.left_out.append(f"{name}/{logical_id}: {resource['Type']} is not known to moto")

@@ -4,12 +4,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ops.assembly.load import Assembly, load_assembly
+from ops.assembly.model import AssemblyError
+from ops.assembly.synth import synthesize
 from ops.diagram.draw import Drawing
 from ops.diagram.system import read_system
 from ops.diagram.templates import Templates
-from ops.gate.load import Assembly, load_assembly
-from ops.gate.model import GateError
-from ops.gate.synth import synthesize
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +28,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="diagram-") as scratch:
         try:
             synthesize(ROOT, Path(scratch))
-        except GateError as error:
+        except AssemblyError as error:
             print(error, file=sys.stderr)
             return 2
         for name, text in diagrams(load_assembly(Path(scratch))).items():

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from ops.assembly.model import Json, Resource, Stack
+from ops.assembly.tokens import text_of
 from ops.diagram.templates import Templates
-from ops.gate.model import Json, Resource, Stack
-from ops.gate.tokens import text_of
 
 _DAY = 86_400
 

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from ops.assembly.model import Json
+from ops.assembly.tokens import text_of
 from ops.diagram.templates import Templates
-from ops.gate.model import Json
-from ops.gate.tokens import text_of
 
 
 def network_title(templates: Templates) -> str:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ops.assembly.load import Assembly
+from ops.assembly.model import Json, Resource, Stack
+from ops.assembly.tokens import text_of, texts_of
 from ops.diagram.describe import bucket_lines, queue_lines, service_lines, table_lines
 from ops.diagram.templates import Place, Templates
-from ops.gate.load import Assembly
-from ops.gate.model import Json, Resource, Stack
-from ops.gate.tokens import text_of, texts_of
 
 _NODE_KINDS = {
     "AWS::SQS::Queue": "queue",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ops.gate.load import Assembly
-from ops.gate.model import Resource, Stack
-from ops.gate.tokens import text_of
+from ops.assembly.load import Assembly
+from ops.assembly.model import Resource, Stack
+from ops.assembly.tokens import text_of
 
 # (stack, logical id)
 Place = tuple[str, str]

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ops.assembly.load import load_assembly
+from ops.assembly.model import AssemblyError
+from ops.assembly.synth import has_app, synthesize
 from ops.gate.acknowledgements import Acknowledgement, read_acknowledgements
 from ops.gate.compare import compare
-from ops.gate.load import load_assembly
 from ops.gate.model import GateError
 from ops.gate.report import Report, as_markdown, as_text
-from ops.gate.synth import check_out, has_app, synthesize
+from ops.gate.revision import check_out
 from ops.gate.waivers import Waiver, judge, read_waivers
 
 WAIVERS = "gate-waivers.toml"
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="gate-") as scratch:
             report = _judge(options, Path(scratch))
-    except GateError as error:
+    except (GateError, AssemblyError) as error:
         print(f"gate: {error}", file=sys.stderr)
         return 2
     print(as_text(report), end="")

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from ops.assembly.load import Assembly
+from ops.assembly.model import Stack
 from ops.gate.diff import Replacement, ResourceChange, diff_stacks
 from ops.gate.guards import exposure_findings, protection_findings
 from ops.gate.iam import iam_findings
-from ops.gate.load import Assembly
-from ops.gate.model import STACK_ITSELF, Finding, Kind, Stack
+from ops.gate.model import STACK_ITSELF, Finding, Kind
 from ops.gate.network import network_findings
 from ops.gate.stateful import STATEFUL_TYPES, stateful_findings
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from ops.gate.model import Resource, Stack
+from ops.assembly.model import Resource, Stack
+from ops.assembly.tokens import references, text_of
 from ops.gate.schemas import replacing_properties
-from ops.gate.tokens import references, text_of
 
 _LONGEST_VALUE = 160
 _ABSENT = "(absent)"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from ops.assembly.model import Json, Stack
+from ops.assembly.tokens import text_of
 from ops.gate.diff import ResourceChange
-from ops.gate.model import Finding, Json, Kind, Stack
-from ops.gate.tokens import text_of
+from ops.gate.model import Finding, Kind
 
 Strength = Callable[[list[Any]], float]
 

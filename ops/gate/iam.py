@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.gate.model import Finding, Kind, Resource, Stack
+from ops.assembly.model import Resource, Stack
+from ops.assembly.tokens import references, text_of, texts_of
+from ops.gate.model import Finding, Kind
 from ops.gate.statements import Statement, broadenings, opaque, parse_statements
-from ops.gate.tokens import references, text_of, texts_of
 
 _IDENTITIES = {"AWS::IAM::Role": "Roles", "AWS::IAM::User": "Users", "AWS::IAM::Group": "Groups"}
 _ATTACHED_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
-from ops.gate.model import Finding, Kind, Resource, Stack
-from ops.gate.tokens import text_of
+from ops.assembly.model import Resource, Stack
+from ops.assembly.tokens import text_of
+from ops.gate.model import Finding, Kind
 
 _ALL_PORTS = (0, 65535)
 _ANYWHERE = ("0.0.0.0/0", "::/0")

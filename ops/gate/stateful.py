@@ -1,7 +1,8 @@
 """What would lose data: stateful resources removed or replaced, and what guards them taken away."""
 
+from ops.assembly.model import Resource, Stack
 from ops.gate.diff import Replacement, ResourceChange
-from ops.gate.model import STACK_ITSELF, Finding, Kind, Resource, Stack
+from ops.gate.model import STACK_ITSELF, Finding, Kind
 
 # What holds something that a deployment cannot make again: data, messages, keys, logs, and addresses that
 # others have put on their allow-lists.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from ops.assembly.tokens import text_of, texts_of
 from ops.gate.patterns import ANY, covers, may_meet
-from ops.gate.tokens import text_of, texts_of
 
 # An identity policy's statements name no principal: the identity it hangs on is the principal.
 _SELF = ("self", ANY)

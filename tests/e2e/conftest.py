@@ -9,7 +9,7 @@ from local.export_api.server import ExportApiServer
 from local.platform import Platform
 from local.tasks import Task
 from tests.e2e.exports import Run
-from tests.e2e.gates import GatedFaults
+from tests.e2e.holds import HeldFaults
 from tests.recorder import save
 
 TOKEN = "e2e-token"
@@ -24,14 +24,14 @@ def platform() -> Iterator[Platform]:
 
 @pytest.fixture(scope="session")
 def api(platform: Platform) -> Iterator[ExportApiServer]:
-    with ExportApiServer(Catalogue(), token=TOKEN, plan=GatedFaults()) as server:
+    with ExportApiServer(Catalogue(), token=TOKEN, plan=HeldFaults()) as server:
         platform.use_export_api(server.base_url, TOKEN)
         yield server
 
 
 @pytest.fixture(scope="session")
-def faults(api: ExportApiServer) -> GatedFaults:
-    assert isinstance(api.plan, GatedFaults)
+def faults(api: ExportApiServer) -> HeldFaults:
+    assert isinstance(api.plan, HeldFaults)
     return api.plan
 
 

@@ -13,9 +13,9 @@ FILES = {f"{number}.bin": Content(str(number), 200_000).read(0, 200_000) for num
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_worker_that_ends_in_mid_download(run, services, faults, number):
     run.describe(FILES).offer(zip_of(FILES), zip_of(FILES))
-    with faults.hold("download", run.job_id, after=1) as gate:
+    with faults.hold("download", run.job_id, after=1) as held:
         run.send()
-        assert gate.arrived.wait(20)
+        assert held.arrived.wait(20)
         exit_code = _end(services["worker"], number)
     assert exit_code == (0 if number == signal.SIGTERM else -number)
     run.platform.run_task("worker")
@@ -29,9 +29,9 @@ def test_an_orchestrator_that_ends_in_mid_listing(run, services, faults, number)
     run.describe(FILES).offer(*archives)
     services["orchestrator"].stop()
     first = run.platform.run_task("orchestrator", overrides={"EXPORT_API_PAGE_SIZE": "1"})
-    with faults.hold("files", run.job_id, after=2) as gate:
+    with faults.hold("files", run.job_id, after=2) as held:
         run.send()
-        assert gate.arrived.wait(20)
+        assert held.arrived.wait(20)
         exit_code = _end(first, number)
     assert exit_code == (0 if number == signal.SIGTERM else -number)
     run.platform.run_task("orchestrator")

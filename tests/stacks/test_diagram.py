@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from ops.assembly.load import load_assembly
 from ops.diagram.__main__ import diagrams
 from ops.diagram.system import read_system
-from ops.gate.load import load_assembly
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

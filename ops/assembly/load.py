@@ -10,10 +10,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from ops.gate.model import GateError, Json, Resource, Stack
+from ops.assembly.model import AssemblyError, Json, Resource, Stack
 
 Assembly = dict[tuple[str, str], Stack]
 
@@ -24,14 +25,26 @@ NO_STAGE = "-"
 
 
 def load_assembly(directory: Path) -> Assembly:
-    """Every stack in a `cdk.out` directory, by (environment, stack). Raises GateError."""
+    """Every stack in a `cdk.out` directory, by (environment, stack). Raises AssemblyError."""
     stacks = list(_stacks(directory, environment=NO_STAGE))
     if not stacks:
-        raise GateError(f"{directory}: the assembly holds no stack; was it synthesized?")
+        raise AssemblyError(f"{directory}: the assembly holds no stack; was it synthesized?")
     exports: dict[str, dict[str, Any]] = {}
     for stack in stacks:
         exports.setdefault(stack.environment, {}).update(_exports(stack))
     return {stack.key: _with_imports(stack, exports[stack.environment]) for stack in stacks}
+
+
+def in_order(assembly: Assembly, environment: str) -> tuple[Stack, ...]:
+    """The stacks of one environment, those that others depend on first. Raises AssemblyError."""
+    stacks = {stack.artifact: stack for key, stack in sorted(assembly.items()) if key[0] == environment}
+    if not stacks:
+        known = ", ".join(sorted({key[0] for key in assembly}))
+        raise AssemblyError(f"there is no environment {environment!r}; there are: {known}")
+    graph = {
+        name: [needed for needed in stack.dependencies if needed in stacks] for name, stack in stacks.items()
+    }
+    return tuple(stacks[name] for name in TopologicalSorter(graph).static_order())
 
 
 def without_asset_hashes(value: Any) -> Any:
@@ -82,18 +95,22 @@ def _stacks(directory: Path, environment: str) -> Iterator[Stack]:
             yield from _stacks(directory / properties["directoryName"], environment=stage)
         elif artifact.get("type") == "aws:cloudformation:stack":
             path = artifact.get("displayName") or artifact_id
-            yield _stack(
-                template=_read(directory / properties["templateFile"]),
+            template = _read(directory / properties["templateFile"])
+            yield Stack(
                 environment=environment,
                 name=path.removeprefix(f"{environment}/"),
+                stack_name=properties.get("stackName", artifact_id),
+                artifact=artifact_id,
+                dependencies=tuple(artifact.get("dependencies", ())),
                 target=artifact.get("environment", ""),
-                protected=bool(properties.get("terminationProtection", False)),
+                termination_protection=bool(properties.get("terminationProtection", False)),
+                resources=_resources(without_asset_hashes(template)),
+                template=template,
             )
 
 
-def _stack(template: Json, environment: str, name: str, target: str, protected: bool) -> Stack:
-    template = without_asset_hashes(template)
-    resources = {
+def _resources(template: Json) -> dict[str, Resource]:
+    return {
         logical_id: Resource(
             logical_id=logical_id,
             type=body["Type"],
@@ -105,14 +122,13 @@ def _stack(template: Json, environment: str, name: str, target: str, protected: 
         for logical_id, body in template.get("Resources", {}).items()
         if body["Type"] != "AWS::CDK::Metadata"
     }
-    return Stack(environment, name, target, protected, resources, template)
 
 
 def _read(path: Path) -> Json:
     try:
         document: Json = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise GateError(f"{path} does not exist: not a synthesized cloud assembly") from error
+        raise AssemblyError(f"{path} does not exist: not a synthesized cloud assembly") from error
     except ValueError as error:
-        raise GateError(f"{path} is not JSON: {error}") from error
+        raise AssemblyError(f"{path} is not JSON: {error}") from error
     return document
