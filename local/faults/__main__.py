@@ -7,11 +7,11 @@ import random
 import sys
 
 from local.assembly import LOCAL
-from local.faults import scratch
-from local.faults.campaign import run
-from local.faults.plan import make_plan
-from local.faults.sabotage import Sabotage
-from local.faults.summary import report
+from local.faults.campaign import scratch
+from local.faults.campaign.campaign import run
+from local.faults.campaign.scenario import make_scenario
+from local.faults.campaign.summary import report
+from local.faults.proxy.sabotage import Sabotage
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--plan", action="store_true", help="print the plan and do nothing")
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1_000_000)
-    plan = make_plan(seed, arguments.seconds)
+    plan = make_scenario(seed, arguments.seconds)
     if arguments.plan:
         print(plan.to_json())
         return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.faults.checker import check
+from local.faults.judge.checker import check
 
 SHA = "ab" * 32
 State = dict[str, Any]
@@ -92,20 +92,20 @@ def event(type_: str, job: str, event_id: str) -> State:
 
 
 def test_a_good_ending_is_good() -> None:
-    verdict = check(EXPECTED, good())
-    assert verdict.findings == []
-    assert verdict.ok
-    assert (verdict.expected, verdict.present, verdict.messages_sent) == (3, 3, 3)
-    assert verdict.objects_written_again == 2
-    assert verdict.parked == {"malformed-message": 1, "truncated-archive": 1, "unknown-job": 1}
+    judgement = check(EXPECTED, good())
+    assert judgement.findings == []
+    assert judgement.ok
+    assert (judgement.expected, judgement.present, judgement.messages_sent) == (3, 3, 3)
+    assert judgement.objects_written_again == 2
+    assert judgement.parked == {"malformed-message": 1, "truncated-archive": 1, "unknown-job": 1}
 
 
 def test_an_event_said_again_is_counted_beside() -> None:
     state = good()
     state["events"].append(state["events"][0])
-    verdict = check(EXPECTED, state)
-    assert verdict.ok
-    assert verdict.events_repeated == 1
+    judgement = check(EXPECTED, state)
+    assert judgement.ok
+    assert judgement.events_repeated == 1
 
 
 def test_parts_of_a_split_manifest_may_stay() -> None:
@@ -152,14 +152,14 @@ SPOILS: list[tuple[str, str, Spoil]] = [
 def test_each_spoiled_ending_is_found(count: str, spoil: Spoil) -> None:
     state = copy.deepcopy(good())
     spoil(state)
-    verdict = check(EXPECTED, state)
-    assert not verdict.ok
-    assert getattr(verdict, count) >= 1, verdict.findings
+    judgement = check(EXPECTED, state)
+    assert not judgement.ok
+    assert getattr(judgement, count) >= 1, judgement.findings
 
 
 def test_the_checker_shares_no_code_with_the_runtime() -> None:
     script = (
-        "import sys, local.faults.checker, local.faults.observe\n"
+        "import sys, local.faults.judge.checker, local.faults.judge.observe\n"
         "sys.exit(any(name.split('.')[0] == 'runtime' for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -3,7 +3,7 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.faults.crc import combine
+from local.faults.proxy.crc import combine
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))

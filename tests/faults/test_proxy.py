@@ -15,16 +15,16 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
-from local.faults.dice import Dice, Fault
-from local.faults.journal import Journal
-from local.faults.operations import Operation
-from local.faults.proxy import FaultProxy
-from local.faults.sabotage import Sabotage
+from local.faults.proxy.journal import Journal
+from local.faults.proxy.operations import Operation
+from local.faults.proxy.proxy import FaultProxy
+from local.faults.proxy.random_source import Fault, RandomSource
+from local.faults.proxy.sabotage import Sabotage
 
 _names = (f"x{number}" for number in itertools.count())
 
 
-class Scripted(Dice):
+class Scripted(RandomSource):
     """Breaks the next call of an operation in a given way."""
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Scripted(Dice):
 
 
 class Setup:
-    """A proxy with scripted dice and clients on it."""
+    """A proxy with scripted random_source and clients on it."""
 
-    def __init__(self, proxy: FaultProxy, dice: Scripted, journal: Path) -> None:
-        self.proxy, self.dice, self.journal_path = proxy, dice, journal
+    def __init__(self, proxy: FaultProxy, random_source: Scripted, journal: Path) -> None:
+        self.proxy, self.random_source, self.journal_path = proxy, random_source, journal
         self.name = next(_names)
 
     def client(self, service: str) -> Any:
@@ -54,7 +54,7 @@ class Setup:
         )
 
     def breaks(self, operation: str, *kinds: str) -> None:
-        self.dice.script[operation] = list(kinds)
+        self.random_source.script[operation] = list(kinds)
 
     def queue(self, sqs: Any) -> str:
         url: str = sqs.create_queue(QueueName=f"q-{self.name}", Attributes={"VisibilityTimeout": "30"})[
@@ -77,10 +77,10 @@ def make(moto_url: str, tmp_path: Path) -> Iterator[Callable[..., Setup]]:
     with ExitStack() as stack:
 
         def start(**options: Any) -> Setup:
-            dice = Scripted()
+            random_source = Scripted()
             journal = Journal(tmp_path / "journal.jsonl")
-            proxy = stack.enter_context(FaultProxy(moto_url, dice, journal, hang_s=0.2, **options))
-            return Setup(proxy, dice, tmp_path / "journal.jsonl")
+            proxy = stack.enter_context(FaultProxy(moto_url, random_source, journal, hang_s=0.2, **options))
+            return Setup(proxy, random_source, tmp_path / "journal.jsonl")
 
         yield start
 
@@ -140,11 +140,11 @@ class TestEveryService:
         self, setup: Setup, service: str, call: Callable[[Any], Any], throttled: str, broken: str
     ) -> None:
         client = setup.client(service)
-        setup.dice.decide = lambda _: Fault("throttled", random.Random(1))  # type: ignore[method-assign, assignment]
+        setup.random_source.decide = lambda _: Fault("throttled", random.Random(1))  # type: ignore[method-assign, assignment]
         with pytest.raises(ClientError) as error:
             call(client)
         assert code(error) == throttled
-        setup.dice.decide = lambda _: Fault("server-error", random.Random(1))  # type: ignore[method-assign, assignment]
+        setup.random_source.decide = lambda _: Fault("server-error", random.Random(1))  # type: ignore[method-assign, assignment]
         with pytest.raises(ClientError) as error:
             call(client)
         assert code(error) == broken
@@ -468,13 +468,13 @@ def test_the_same_seed_breaks_the_same_calls() -> None:
     other = Operation("s3", "PutObject", "/b/k", {})
 
     def kinds(seed: int, between: int) -> list[str | None]:
-        dice = Dice(seed, {"throttled": 0.1, "duplicate": 0.2})
+        random_source = RandomSource(seed, {"throttled": 0.1, "duplicate": 0.2})
         seen = []
         for _ in range(200):
-            fault = dice.decide(operation)
+            fault = random_source.decide(operation)
             seen.append(fault.kind if fault else None)
             for _ in range(between):
-                dice.decide(other)
+                random_source.decide(other)
         return seen
 
     assert kinds(1, 0) == kinds(1, 3)
@@ -483,16 +483,16 @@ def test_the_same_seed_breaks_the_same_calls() -> None:
 
 
 def test_calm_is_calm() -> None:
-    dice = Dice(1, {"throttled": 1.0})
+    random_source = RandomSource(1, {"throttled": 1.0})
     operation = Operation("sqs", "SendMessage", "/", {})
-    fault = dice.decide(operation)
+    fault = random_source.decide(operation)
     assert fault
-    dice.happened(operation, fault)
-    dice.calm()
-    assert dice.decide(operation) is None
-    assert dice.count == {"sqs.throttled": 1}
+    random_source.happened(operation, fault)
+    random_source.calm()
+    assert random_source.decide(operation) is None
+    assert random_source.count == {"sqs.throttled": 1}
 
 
 def test_unknown_rates_are_refused() -> None:
     with pytest.raises(ValueError, match="gremlins"):
-        Dice(1, {"gremlins": 0.5})
+        RandomSource(1, {"gremlins": 0.5})

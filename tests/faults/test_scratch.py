@@ -10,7 +10,7 @@ import pytest
 SCRIPT = """
 import ctypes, os, sys
 from pathlib import Path
-from local.faults import scratch
+from local.faults.campaign import scratch
 
 if sys.argv[2] == "unprivileged":
     os.setresgid(65534, 65534, 65534)

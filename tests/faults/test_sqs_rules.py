@@ -1,6 +1,6 @@
 """Receipts over time, with a clock of the test's own."""
 
-from local.faults.sqs_rules import SqsRules, Verdict
+from local.faults.proxy.sqs_rules import Ruling, SqsRules
 
 
 class Clock:
@@ -16,10 +16,10 @@ def test_the_cap_counts_from_the_receipt_and_not_from_the_sending() -> None:
     rules = SqsRules(cap_s=43_200, clock=clock)
     clock.now = 1_000_000  # long after the message was sent
     rules.received("m", "r", 300)
-    assert rules.judge_visibility("r", 43_200) is Verdict.FORWARD
+    assert rules.judge_visibility("r", 43_200) is Ruling.FORWARD
     clock.now += 1
-    assert rules.judge_visibility("r", 43_200) is Verdict.BEYOND_CAP
-    assert rules.judge_visibility("r", 43_199) is Verdict.FORWARD
+    assert rules.judge_visibility("r", 43_200) is Ruling.BEYOND_CAP
+    assert rules.judge_visibility("r", 43_199) is Ruling.FORWARD
 
 
 def test_a_receipt_ends_with_its_visibility() -> None:
@@ -27,22 +27,22 @@ def test_a_receipt_ends_with_its_visibility() -> None:
     rules = SqsRules(clock=clock)
     rules.received("m", "r", 10)
     clock.now = 9
-    assert rules.judge_visibility("r", 10) is Verdict.FORWARD
+    assert rules.judge_visibility("r", 10) is Ruling.FORWARD
     clock.now = 19
-    assert rules.judge_visibility("r", 10) is Verdict.NOT_IN_FLIGHT
-    assert rules.judge_delete("r") is Verdict.FORWARD
+    assert rules.judge_visibility("r", 10) is Ruling.NOT_IN_FLIGHT
+    assert rules.judge_delete("r") is Ruling.FORWARD
 
 
 def test_only_the_newest_receipt_deletes_and_extends() -> None:
     rules = SqsRules(clock=Clock())
     rules.received("m", "first", 10)
     rules.received("m", "second", 10)
-    assert rules.judge_visibility("first", 10) is Verdict.STALE
-    assert rules.judge_delete("first") is Verdict.PRETEND
-    assert rules.judge_delete("second") is Verdict.FORWARD
+    assert rules.judge_visibility("first", 10) is Ruling.STALE
+    assert rules.judge_delete("first") is Ruling.PRETEND
+    assert rules.judge_delete("second") is Ruling.FORWARD
 
 
 def test_unknown_receipts_are_the_servers_to_judge() -> None:
     rules = SqsRules(clock=Clock())
-    assert rules.judge_visibility("r", 10) is Verdict.FORWARD
-    assert rules.judge_delete("r") is Verdict.FORWARD
+    assert rules.judge_visibility("r", 10) is Ruling.FORWARD
+    assert rules.judge_delete("r") is Ruling.FORWARD

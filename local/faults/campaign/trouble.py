@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from local.export_api.server import ExportApiServer
-from local.faults.dice import Dice
-from local.faults.fleet import Fleet
-from local.faults.plan import Kind, Trouble
-from local.faults.scratch import ScratchDisk
-from local.faults.weather import Weather
+from local.faults.campaign.fault_schedule import FaultSchedule
+from local.faults.campaign.fleet import Fleet
+from local.faults.campaign.scenario import Kind, Trouble
+from local.faults.campaign.scratch import ScratchDisk
+from local.faults.proxy.random_source import RandomSource
 from local.platform import Platform
 
 _STORM_FACTOR = 12.0
@@ -28,8 +28,8 @@ class Troublemaker:
     fleet: Fleet
     platform: Platform
     api: ExportApiServer
-    weather: Weather
-    dice: Dice
+    schedule: FaultSchedule
+    random_source: RandomSource
     disk: ScratchDisk | None
     count: Counter[str] = field(default_factory=Counter)
 
@@ -52,12 +52,12 @@ class Troublemaker:
                 return None
             case Kind.API_DOWN:
                 self._happened(trouble)
-                self.weather.down()
-                return self.weather.up
+                self.schedule.down()
+                return self.schedule.up
             case Kind.STORM:
                 self._happened(trouble)
-                self.dice.load(trouble.aws_service, _STORM_FACTOR)
-                return lambda: self.dice.load(trouble.aws_service, 1.0)
+                self.random_source.load(trouble.aws_service, _STORM_FACTOR)
+                return lambda: self.random_source.load(trouble.aws_service, 1.0)
         return self._befall_task(trouble)
 
     def _befall_task(self, trouble: Trouble) -> Callable[[], object] | None:

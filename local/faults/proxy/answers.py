@@ -2,8 +2,8 @@
 
 from html import escape
 
-from local.faults.exchange import JSON_TYPE, Response, json_answer
-from local.faults.operations import Operation
+from local.faults.proxy.exchange import JSON_TYPE, Response, json_answer
+from local.faults.proxy.operations import Operation
 
 _REQUEST_ID = ("x-amzn-RequestId", "FAULT000-0000-0000-0000-000000000000")
 _NAMESPACE = {

@@ -1,7 +1,7 @@
-"""A proxy on loopback between the services and the AWS server, which breaks calls by seeded dice.
+"""A proxy on loopback between the services and the AWS server, which breaks calls by seeded random_source.
 
 It also enforces what the server behind it does not (`s3_rules`, `sqs_rules`) and journals what AWS accepted.
-`python -m local.faults.proxy http://127.0.0.1:5000 --seed 7` stands alone: calls through it meet the faults.
+`python -m local.faults.proxy.proxy http://127.0.0.1:5000 --seed 7` stands alone.
 """
 
 import argparse
@@ -17,17 +17,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from local.faults import answers
-from local.faults.dice import NOT_APPLIED, Dice, Fault
-from local.faults.exchange import Request, Response
-from local.faults.gates import DynamoDbGate, EventsGate, S3Gate
-from local.faults.journal import Journal
-from local.faults.operations import identify
-from local.faults.sabotage import Sabotage
-from local.faults.signing import Keys
-from local.faults.sqs_gate import SqsGate
-from local.faults.sqs_rules import TWELVE_HOURS_S, SqsRules
-from local.faults.upstream import Upstream
+from local.faults.proxy import answers
+from local.faults.proxy.exchange import Request, Response
+from local.faults.proxy.gates import DynamoDbEndpoint, EventsEndpoint, S3Endpoint
+from local.faults.proxy.journal import Journal
+from local.faults.proxy.operations import identify
+from local.faults.proxy.random_source import NOT_APPLIED, Fault, RandomSource
+from local.faults.proxy.resigning import Keys
+from local.faults.proxy.sabotage import Sabotage
+from local.faults.proxy.sqs import SqsEndpoint
+from local.faults.proxy.sqs_rules import TWELVE_HOURS_S, SqsRules
+from local.faults.proxy.upstream import Upstream
 
 # A request with this header meets no faults: the campaign's own producer and operator.
 UNDISTURBED = "X-Undisturbed"
@@ -52,7 +52,7 @@ class FaultProxy:
     def __init__(
         self,
         upstream: str,
-        dice: Dice,
+        random_source: RandomSource,
         journal: Journal,
         *,
         keys: Keys | None = None,
@@ -63,13 +63,13 @@ class FaultProxy:
         port: int = 0,
     ) -> None:
         way = Upstream(upstream, keys or {})
-        self.dice = dice
+        self.random_source = random_source
         self.hang_s = hang_s
         self._other = way
-        self._sqs = SqsGate(way, SqsRules(cap_s), broken=broken, tasks_queue=tasks_queue)
-        self._s3 = S3Gate(way, journal, broken)
-        self._dynamodb = DynamoDbGate(way, broken)
-        self._events = EventsGate(way, journal)
+        self._sqs = SqsEndpoint(way, SqsRules(cap_s), broken=broken, tasks_queue=tasks_queue)
+        self._s3 = S3Endpoint(way, journal, broken)
+        self._dynamodb = DynamoDbEndpoint(way, broken)
+        self._events = EventsEndpoint(way, journal)
         self._http = _Server(("127.0.0.1", port), self)
         self._thread = threading.Thread(
             target=self._http.serve_forever, args=(0.05,), name="fault-proxy", daemon=True
@@ -90,13 +90,13 @@ class FaultProxy:
 
     def answer(self, request: Request, client: socket.socket) -> Response:
         """What the client gets. Raises NoAnswer when it gets nothing."""
-        fault = None if UNDISTURBED in request.headers else self.dice.decide(request.operation)
+        fault = None if UNDISTURBED in request.headers else self.random_source.decide(request.operation)
         if fault and fault.kind in NOT_APPLIED:
-            self.dice.happened(request.operation, fault)
+            self.random_source.happened(request.operation, fault)
             return self._instead(request, fault)
         response = self._serve(request, fault, client)
         if fault:
-            self.dice.happened(request.operation, fault)
+            self.random_source.happened(request.operation, fault)
         match fault.kind if fault else None:
             case "server-error-after":
                 return answers.server_error(request.operation)
@@ -219,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
-        """Silent: the dice count and the journal records."""
+        """Silent: the random_source count and the journal records."""
 
 
 DEFAULT_RATES = {
@@ -231,22 +231,22 @@ DEFAULT_RATES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m local.faults.proxy", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m local.faults.proxy.proxy", description=__doc__)
     parser.add_argument("upstream", help="URL of the server behind, for instance http://127.0.0.1:5000")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--receipt-cap", type=float, default=TWELVE_HOURS_S, metavar="SECONDS")
     arguments = parser.parse_args()
-    dice = Dice(arguments.seed, DEFAULT_RATES)
+    random_source = RandomSource(arguments.seed, DEFAULT_RATES)
     journal = Journal(Path(tempfile.mkdtemp(prefix="faults-")) / "journal.jsonl")
     with FaultProxy(
-        arguments.upstream, dice, journal, cap_s=arguments.receipt_cap, port=arguments.port
+        arguments.upstream, random_source, journal, cap_s=arguments.receipt_cap, port=arguments.port
     ) as proxy:
         print(f"export AWS_ENDPOINT_URL={proxy.url}", flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            for kind, count in sorted(dice.count.items()):
+            for kind, count in sorted(random_source.count.items()):
                 print(f"{count:6} {kind}")
 
 

@@ -7,7 +7,7 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from local.faults.proxy import UNDISTURBED
+from local.faults.proxy.proxy import UNDISTURBED
 from local.platform import Platform
 
 

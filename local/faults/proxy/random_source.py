@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from local.faults.operations import Operation
+from local.faults.proxy.operations import Operation
 
 _PARTIAL = {
     "sqs.SendMessageBatch",
@@ -54,7 +54,7 @@ class Fault:
 
 
 @dataclass
-class Dice:
+class RandomSource:
     """Decides for each call; called from many threads.
 
     rates: share of the calls that a fault befalls, by kind, tried in the order of `KINDS`.

@@ -81,7 +81,7 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Scenario:
     """Everything that is decided beforehand. Times count from the moment the services run."""
 
     seed: int
@@ -140,11 +140,11 @@ _MALFORMED = (
 )
 
 
-def make_plan(seed: int, seconds: float) -> Plan:
+def make_scenario(seed: int, seconds: float) -> Scenario:
     """The campaign of this seed and length; the last part of the time is for draining."""
     faults_s = seconds - min(seconds / 2, _LONGEST_DRAIN_S)
     jobs = tuple(_jobs(random.Random(f"jobs/{seed}"), seed, max(_FEWEST_JOBS, round(faults_s * _JOBS_PER_S))))
-    return Plan(
+    return Scenario(
         seed,
         seconds,
         faults_s,

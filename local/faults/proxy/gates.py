@@ -4,18 +4,18 @@ import threading
 import zlib
 from typing import Any
 
-from local.faults import answers, s3_rules, sabotage
-from local.faults.dice import Fault
-from local.faults.exchange import Request, Response, json_answer
-from local.faults.journal import Journal
-from local.faults.s3_rules import S3Rules
-from local.faults.sabotage import Sabotage
-from local.faults.upstream import Upstream
+from local.faults.proxy import answers, s3_rules, sabotage
+from local.faults.proxy.exchange import Request, Response, json_answer
+from local.faults.proxy.journal import Journal
+from local.faults.proxy.random_source import Fault
+from local.faults.proxy.s3_rules import S3Rules
+from local.faults.proxy.sabotage import Sabotage
+from local.faults.proxy.upstream import Upstream
 
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "BatchWriteItem"}
 
 
-class S3Gate:
+class S3Endpoint:
     """Uploads are checked before they are applied, and what was applied is journalled."""
 
     def __init__(self, upstream: Upstream, journal: Journal, broken: Sabotage | None = None) -> None:
@@ -77,7 +77,7 @@ class S3Gate:
             self._journal.record("object", key=key)
 
 
-class DynamoDbGate:
+class DynamoDbEndpoint:
     """Writes happen one after another: moto checks a condition and writes in two steps, without a lock."""
 
     def __init__(self, upstream: Upstream, broken: Sabotage | None = None) -> None:
@@ -117,7 +117,7 @@ class DynamoDbGate:
         )
 
 
-class EventsGate:
+class EventsEndpoint:
     """Every event that EventBridge took is journalled: moto gives no way to read them back."""
 
     def __init__(self, upstream: Upstream, journal: Journal) -> None:

@@ -10,22 +10,23 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from local.export_api.server import ExportApiServer
-from local.faults import observe, scratch
-from local.faults.checker import check
-from local.faults.clients import callers_keys, operator_clients
-from local.faults.dice import Dice
-from local.faults.fleet import Fleet
-from local.faults.journal import Journal
-from local.faults.observe import Places
-from local.faults.plan import Plan, Send, Trouble
-from local.faults.proxy import FaultProxy
-from local.faults.redrive import redrive
-from local.faults.sabotage import Sabotage
-from local.faults.scratch import ScratchDisk
-from local.faults.seeding import seed_campaign
-from local.faults.summary import Result
-from local.faults.trouble import Troublemaker
-from local.faults.weather import Weather
+from local.faults.campaign import scratch
+from local.faults.campaign.clients import callers_keys, operator_clients
+from local.faults.campaign.fault_schedule import FaultSchedule
+from local.faults.campaign.fleet import Fleet
+from local.faults.campaign.redrive import redrive
+from local.faults.campaign.scenario import Scenario, Send, Trouble
+from local.faults.campaign.scratch import ScratchDisk
+from local.faults.campaign.seeding import seed_campaign
+from local.faults.campaign.summary import Result
+from local.faults.campaign.trouble import Troublemaker
+from local.faults.judge import observe
+from local.faults.judge.checker import check
+from local.faults.judge.observe import Places
+from local.faults.proxy.journal import Journal
+from local.faults.proxy.proxy import FaultProxy
+from local.faults.proxy.random_source import RandomSource
+from local.faults.proxy.sabotage import Sabotage
 from local.platform import Platform
 
 MIB = 1 << 20
@@ -55,7 +56,7 @@ _START_URL_LIFETIME_S = 20.0
 
 
 def run(
-    plan: Plan, *, disk_refusal: str | None, sabotage: Sabotage | None = None,
+    plan: Scenario, *, disk_refusal: str | None, sabotage: Sabotage | None = None,
     name: str = "faults", say: Callable[[str], None] = print,
 ) -> Result:  # fmt: skip
     """Run the plan and judge it. `disk_refusal`: why no disk can be mounted (`scratch.enter_namespace`)."""
@@ -66,20 +67,20 @@ def run(
 
 class _Campaign:
     def __init__(
-        self, plan: Plan, platform: Platform, stack: ExitStack, *, disk_refusal: str | None,
+        self, plan: Scenario, platform: Platform, stack: ExitStack, *, disk_refusal: str | None,
         sabotage: Sabotage | None, say: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._plan, self._platform, self._say = plan, platform, say
         self._directory: Path = platform.directory
         self._directory.joinpath("plan.json").write_text(plan.to_json())
         self._seeded = seed_campaign(plan)
-        self._dice = Dice(plan.seed, plan.aws_rates)
-        self._weather = Weather(plan.seed, plan.api_rates)
+        self._random = RandomSource(plan.seed, plan.aws_rates)
+        self._schedule = FaultSchedule(plan.seed, plan.api_rates)
         self._journal = self._directory / "journal.jsonl"
         self._proxy = stack.enter_context(
             FaultProxy(
                 platform.account.endpoint_url,
-                self._dice,
+                self._random,
                 Journal(self._journal),
                 keys=callers_keys(platform),
                 cap_s=_RECEIPT_CAP_S,
@@ -89,7 +90,7 @@ class _Campaign:
         )
         self._api = stack.enter_context(
             ExportApiServer(
-                self._seeded.catalogue, token="first-token", plan=self._weather,
+                self._seeded.catalogue, token="first-token", plan=self._schedule,
                 url_lifetime_s=_START_URL_LIFETIME_S,
             )
         )  # fmt: skip
@@ -100,7 +101,7 @@ class _Campaign:
         self._numbers = itertools.count(1)
         self._fleet = Fleet(platform, _TASKS, self._overrides)
         self._troublemaker = Troublemaker(
-            self._fleet, platform, self._api, self._weather, self._dice, self._disk
+            self._fleet, platform, self._api, self._schedule, self._random, self._disk
         )
         self._places = Places(
             bucket=platform.output("BucketName"),
@@ -133,15 +134,15 @@ class _Campaign:
         expected = self._seeded.expectations.to_plain()
         for name, document in (("expected", expected), ("observed", seen)):
             self._directory.joinpath(f"{name}.json").write_text(json.dumps(document, indent=1))
-        verdict = check(expected, seen)
-        faults: Counter[str] = self._dice.count + self._weather.count + self._troublemaker.count
+        judgement = check(expected, seen)
+        faults: Counter[str] = self._random.count + self._schedule.count + self._troublemaker.count
         return Result(
-            ok=verdict.ok,
+            ok=judgement.ok,
             seed=plan.seed,
             plan=plan.fingerprint,
             seconds=round(seconds, 1),
             faults=dict(sorted(faults.items())),
-            verdict=verdict,
+            judgement=judgement,
             drained=drained,
             redriven=self._redriven,
             tasks_ended=dict(sorted(self._fleet.ended.items())),
@@ -194,8 +195,8 @@ class _Campaign:
 
     def _calm(self) -> None:
         self._say("the faults are over; draining")
-        self._dice.calm()
-        self._weather.calm()
+        self._random.calm()
+        self._schedule.calm()
         self._fleet.thaw()
 
     def _drain(self, deadline: float) -> bool:

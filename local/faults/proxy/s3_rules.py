@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from local.faults import answers, crc
-from local.faults.exchange import Request, Response
+from local.faults.proxy import answers, crc
+from local.faults.proxy.exchange import Request, Response
 
 _CHECKSUMS: dict[str, Callable[[bytes], bytes]] = {
     "x-amz-checksum-crc32": lambda data: zlib.crc32(data).to_bytes(4, "big"),

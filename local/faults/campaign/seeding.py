@@ -8,7 +8,7 @@ from typing import Any
 from local.export_api.archives import Blob, LaidOutZip, Member
 from local.export_api.catalogue import Catalogue, Export, ExportFile
 from local.export_api.content import Content
-from local.faults.plan import File, Job, Plan
+from local.faults.campaign.scenario import File, Job, Scenario
 
 _OUTCOMES = ("uploaded", "no-metadata", "size-mismatch", "checksum-mismatch")
 
@@ -36,7 +36,7 @@ class Seeded:
     expectations: Expectations
 
 
-def seed_campaign(plan: Plan) -> Seeded:
+def seed_campaign(plan: Scenario) -> Seeded:
     """The same plan makes the same bytes."""
     expectations = Expectations(
         messages=[{"body": send.body, "jobs": list(send.jobs)} for send in plan.sends]

@@ -5,31 +5,31 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from local.faults.verdict import Verdict
+from local.faults.judge.judgement import Judgement
 
 _IN_S3 = {"uploaded", "already-present"}
 
 
-def check_objects(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: Verdict) -> None:
+def check_objects(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement: Judgement) -> None:
     """Every expected object and manifest is there and right, and nothing else is."""
     objects = seen["objects"]
     wanted = set(expected["objects"])
     for key, want in expected["objects"].items():
-        _judge_object(key, want, objects.get(key), verdict)
+        _judge_object(key, want, objects.get(key), judgement)
     for file, entries in expected["entries"].items():
         manifest, lines = f"manifests/{file}.json", f"manifests/{file}.entries.jsonl"
         wanted |= {manifest, lines}
         _judge(
-            manifest, objects.get(manifest), _manifest_faults(file, entries, objects.get(manifest)), verdict
+            manifest, objects.get(manifest), _manifest_faults(file, entries, objects.get(manifest)), judgement
         )
-        _judge(lines, objects.get(lines), _lines_faults(entries, objects.get(lines)), verdict)
+        _judge(lines, objects.get(lines), _lines_faults(entries, objects.get(lines)), judgement)
     for key in sorted(set(objects) - wanted):
         if not _part_of_a_split(key, expected):
-            verdict.add("extra", f"{key} is not an object that anything leads to")
+            judgement.add("extra", f"{key} is not an object that anything leads to")
 
 
 def _judge_object(
-    key: str, want: Mapping[str, Any], have: Mapping[str, Any] | None, verdict: Verdict
+    key: str, want: Mapping[str, Any], have: Mapping[str, Any] | None, judgement: Judgement
 ) -> None:
     faults = []
     if have:
@@ -41,17 +41,17 @@ def _judge_object(
         for header, name in (("export-job-id", "job"), ("file-id", "file"), ("sha256", "sha256")):
             if have["metadata"].get(header) != want[name]:
                 faults.append(f"metadata {header} is {have['metadata'].get(header)!r}")
-    _judge(key, have, faults, verdict)
+    _judge(key, have, faults, judgement)
 
 
-def _judge(key: str, have: Mapping[str, Any] | None, faults: list[str], verdict: Verdict) -> None:
-    verdict.expected += 1
+def _judge(key: str, have: Mapping[str, Any] | None, faults: list[str], judgement: Judgement) -> None:
+    judgement.expected += 1
     if have is None:
-        verdict.add("missing", f"{key} is not there")
+        judgement.add("missing", f"{key} is not there")
     elif faults:
-        verdict.add("wrong", f"{key}: {'; '.join(faults)}")
+        judgement.add("wrong", f"{key}: {'; '.join(faults)}")
     else:
-        verdict.present += 1
+        judgement.present += 1
 
 
 def _manifest_faults(file: str, entries: Mapping[str, str], have: Mapping[str, Any] | None) -> list[str]:

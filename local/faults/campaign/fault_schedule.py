@@ -1,4 +1,4 @@
-"""The Export API's faults over a campaign: seeded dice, outages on top, and peace at the end."""
+"""The Export API's faults over a campaign: seeded random_source, outages on top, and peace at the end."""
 
 import threading
 from collections import Counter
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from local.export_api.faults import Answer, Fault, Request, SeededFaults
 
 
-class Weather:
+class FaultSchedule:
     """A fault plan for the sample API. `count` says what was done so far."""
 
     def __init__(self, seed: int, rates: Mapping[str, float]) -> None:
-        self._dice = SeededFaults(seed, rates)
+        self._random = SeededFaults(seed, rates)
         self._down = threading.Event()
         self._calm = threading.Event()
         self._refused = Counter[str]()
@@ -22,7 +22,7 @@ class Weather:
         if self._down.is_set():
             self._refused["outage"] += 1
             return Answer(503, "an injected outage", "1")
-        return self._dice.decide(request)
+        return self._random.decide(request)
 
     def down(self) -> None:
         self._down.set()
@@ -35,4 +35,4 @@ class Weather:
 
     @property
     def count(self) -> Counter[str]:
-        return Counter({f"api.{kind}": n for kind, n in (self._dice.count + self._refused).items()})
+        return Counter({f"api.{kind}": n for kind, n in (self._random.count + self._refused).items()})

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 
 @dataclass
-class Verdict:
+class Judgement:
     """What was found; `findings` has a sentence for every bad one."""
 
     messages_sent: int = 0

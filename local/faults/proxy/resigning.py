@@ -6,7 +6,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local.faults.exchange import Request
+from local.faults.proxy.exchange import Request
 
 Keys = Mapping[str, Credentials]
 _OURS = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256")

@@ -6,7 +6,7 @@ runtime had a bug: the runtime itself holds no such code.
 
 from enum import StrEnum
 
-from local.faults.exchange import Request
+from local.faults.proxy.exchange import Request
 
 
 class Sabotage(StrEnum):

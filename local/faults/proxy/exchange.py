@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
 
-from local.faults.operations import Operation
+from local.faults.proxy.operations import Operation
 
 
 @dataclass

@@ -4,8 +4,8 @@ import http.client
 import threading
 from urllib.parse import urlsplit
 
-from local.faults.exchange import Request, Response
-from local.faults.signing import Keys, sign_again
+from local.faults.proxy.exchange import Request, Response
+from local.faults.proxy.resigning import Keys, sign_again
 
 _HOP_BY_HOP = {
     "connection",

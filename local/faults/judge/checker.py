@@ -9,25 +9,25 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.faults.check_objects import check_objects
-from local.faults.verdict import Verdict
+from local.faults.judge.judgement import Judgement
+from local.faults.judge.objects import check_objects
 
 
-def check(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> Verdict:
+def check(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> Judgement:
     """`expected` is `Expectations.to_plain()`, `seen` is `observe.Observation.to_plain()`."""
-    verdict = Verdict(messages_sent=len(expected["messages"]))
-    check_objects(expected, seen, verdict)
-    _check_tasks(expected, seen, verdict)
-    _check_jobs(expected, seen, verdict)
-    _check_queues(expected, seen, verdict)
-    verdict.objects_written_again = sum(max(0, count - 1) for count in seen["object_writes"].values())
-    return verdict
+    judgement = Judgement(messages_sent=len(expected["messages"]))
+    check_objects(expected, seen, judgement)
+    _check_tasks(expected, seen, judgement)
+    _check_jobs(expected, seen, judgement)
+    _check_queues(expected, seen, judgement)
+    judgement.objects_written_again = sum(max(0, count - 1) for count in seen["object_writes"].values())
+    return judgement
 
 
 # -- the ledger and the events ------------------------------------------------------------------------------
 
 
-def _check_tasks(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: Verdict) -> None:
+def _check_tasks(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement: Judgement) -> None:
     tasks = {
         f"{item['export_job_id']}/{item.get('file_id')}": item
         for item in seen["ledger"]
@@ -39,23 +39,23 @@ def _check_tasks(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: 
             finished[change["export_job_id"], change["item"]] += 1
     for (job, item), count in finished.items():
         if count > 1:
-            verdict.add("tasks_completed_twice", f"{item} of {job} became done {count} times")
+            judgement.add("tasks_completed_twice", f"{item} of {job} became done {count} times")
     for file, ending in expected["files"].items():
         status = tasks.get(file, {}).get("status", "unknown")
         if status != ("done" if ending == "done" else "parked"):
-            verdict.add("unaccounted", f"the task of {file} is {status} in the ledger; expected {ending}")
+            judgement.add("unaccounted", f"the task of {file} is {status} in the ledger; expected {ending}")
     for file in sorted(set(tasks) - set(expected["files"])):
-        verdict.add("unaccounted", f"the ledger has a task of {file}, which nobody listed")
+        judgement.add("unaccounted", f"the ledger has a task of {file}, which nobody listed")
 
 
 def _is_task(item: str) -> bool:
     return item.startswith("TASK#") and "#PART#" not in item
 
 
-def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: Verdict) -> None:
+def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement: Judgement) -> None:
     jobs = {item["export_job_id"]: item for item in seen["ledger"] if item["item"] == "JOB"}
     said = _events_by_job(seen)
-    _check_said_once(seen, said, verdict)
+    _check_said_once(seen, said, judgement)
     for job, reason in expected["jobs"].items():
         files = {file: end for file, end in expected["files"].items() if file.partition("/")[0] == job}
         failed = reason is not None or any(end != "done" for end in files.values())
@@ -63,14 +63,14 @@ def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: V
         item = jobs.get(job, {})
         status = item.get("status", "unknown")
         if status != ending:
-            verdict.add("unaccounted", f"{job} is {status} in the ledger; expected {ending}")
+            judgement.add("unaccounted", f"{job} is {status} in the ledger; expected {ending}")
             continue
         if not said[job, ending]:
-            verdict.add("unaccounted", f"{job} is {ending} and no event says so")
+            judgement.add("unaccounted", f"{job} is {ending} and no event says so")
         counts = {"tasks_total": len(files), "tasks_done": sum(end == "done" for end in files.values())}
         wrong = {name: item.get(name, 0) for name, count in counts.items() if item.get(name, 0) != count}
         if wrong and reason is None:
-            verdict.add("unaccounted", f"{job} counts {wrong}; expected {counts}")
+            judgement.add("unaccounted", f"{job} counts {wrong}; expected {counts}")
 
 
 def _events_by_job(seen: Mapping[str, Any]) -> dict[tuple[str, str], Counter[str]]:
@@ -84,7 +84,7 @@ def _events_by_job(seen: Mapping[str, Any]) -> dict[tuple[str, str], Counter[str
 
 
 def _check_said_once(
-    seen: Mapping[str, Any], said: Mapping[tuple[str, str], Counter[str]], verdict: Verdict
+    seen: Mapping[str, Any], said: Mapping[tuple[str, str], Counter[str]], judgement: Judgement
 ) -> None:
     twice = {
         job: f"said with {len(ids)} event ids"
@@ -99,43 +99,43 @@ def _check_said_once(
             completed[change["export_job_id"]] += 1
     twice |= {job: f"became completed {count} times" for job, count in completed.items() if count > 1}
     for job, how in twice.items():
-        verdict.add("jobs_completed_twice", f"{job} {how}")
+        judgement.add("jobs_completed_twice", f"{job} {how}")
     # The same event with the same id after a cut connection is what at-least-once means; listeners drop it.
-    verdict.events_repeated = sum(count - 1 for ids in said.values() for count in ids.values())
+    judgement.events_repeated = sum(count - 1 for ids in said.values() for count in ids.values())
 
 
 # -- the queues ---------------------------------------------------------------------------------------------
 
 
-def _check_queues(expected: Mapping[str, Any], seen: Mapping[str, Any], verdict: Verdict) -> None:
+def _check_queues(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement: Judgement) -> None:
     for queue, count in seen["left_on_queues"].items():
         for _ in range(count):
-            verdict.add("unaccounted", f"a message is still on {queue}")
+            judgement.add("unaccounted", f"a message is still on {queue}")
     parked = list(_parkings(seen))
-    verdict.parked = dict(sorted(Counter(reason for _, _, reason, _ in parked).items()))
+    judgement.parked = dict(sorted(Counter(reason for _, _, reason, _ in parked).items()))
     reasons: dict[tuple[str, str], set[str]] = defaultdict(set)
     malformed: set[str] = set()
     for queue, body, reason, names in parked:
         if not reason:
-            verdict.add("unaccounted", f"a message is on the DLQ of {queue} without a reason: {body[:80]}")
+            judgement.add("unaccounted", f"a message is on the DLQ of {queue} without a reason: {body[:80]}")
         elif not names:
             malformed.add(body)
         for name in names:
             reasons[queue, name].add(reason)
     for message in expected["messages"]:
         if not message["jobs"] and message["body"] not in malformed:
-            verdict.add("unaccounted", f"a malformed message is gone: {message['body'][:80]!r}")
+            judgement.add("unaccounted", f"a malformed message is gone: {message['body'][:80]!r}")
     for queue, wanted in (("export-jobs", expected["jobs"]), ("download-tasks", expected["files"])):
         for name, ending in wanted.items():
             should = set() if ending in (None, "done") else {ending}
             have = reasons.pop((queue, name), set())
             if have != should:
-                verdict.add(
+                judgement.add(
                     "unaccounted",
                     f"{name} is on the DLQ of {queue} for {sorted(have)}; expected {sorted(should)}",
                 )
     for (queue, name), have in reasons.items():
-        verdict.add("unaccounted", f"{name} is on the DLQ of {queue} for {sorted(have)}; nobody sent it")
+        judgement.add("unaccounted", f"{name} is on the DLQ of {queue} for {sorted(have)}; nobody sent it")
 
 
 def _parkings(seen: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[str]]]:

@@ -14,15 +14,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from local.faults import answers
-from local.faults.exchange import Response
+from local.faults.proxy import answers
+from local.faults.proxy.exchange import Response
 
 TWELVE_HOURS_S = 43_200
 # moto refuses what reaches 43,200 s after the sending; what is asked for beyond this is cut to it.
 _FORWARD_AT_MOST_S = 40_000
 
 
-class Verdict(Enum):
+class Ruling(Enum):
     """What to do with a call that carries a receipt."""
 
     FORWARD = auto()
@@ -68,29 +68,29 @@ class SqsRules:
         with self._lock:
             self._receipts[receipt].twin = True
 
-    def judge_visibility(self, receipt: str, visibility_s: float) -> Verdict:
+    def judge_visibility(self, receipt: str, visibility_s: float) -> Ruling:
         """Whether a change of visibility is the server's to make; a granted one is noted."""
         now = self._clock()
         with self._lock:
             known = self._receipts.get(receipt)
             if known is None:
-                return Verdict.FORWARD
+                return Ruling.FORWARD
             if known.twin:
-                return Verdict.PRETEND
+                return Ruling.PRETEND
             if self._newest.get(known.message_id) != receipt:
-                return Verdict.STALE
+                return Ruling.STALE
             if now >= known.invisible_until:
-                return Verdict.NOT_IN_FLIGHT
+                return Ruling.NOT_IN_FLIGHT
             if now + visibility_s > known.received_at + self.cap_s:
-                return Verdict.BEYOND_CAP
+                return Ruling.BEYOND_CAP
             known.invisible_until = now + visibility_s
-            return Verdict.FORWARD
+            return Ruling.FORWARD
 
-    def judge_delete(self, receipt: str) -> Verdict:
+    def judge_delete(self, receipt: str) -> Ruling:
         with self._lock:
             known = self._receipts.get(receipt)
             newest = known is None or self._newest.get(known.message_id) == receipt
-            return Verdict.FORWARD if newest else Verdict.PRETEND
+            return Ruling.FORWARD if newest else Ruling.PRETEND
 
 
 def forwarded_visibility(visibility_s: int) -> int:
@@ -98,15 +98,15 @@ def forwarded_visibility(visibility_s: int) -> int:
     return min(visibility_s, _FORWARD_AT_MOST_S)
 
 
-def error(verdict: Verdict, receipt: str, visibility_s: int) -> tuple[str, str]:
+def error(ruling: Ruling, receipt: str, visibility_s: int) -> tuple[str, str]:
     """Code and message of a refused change of visibility."""
-    match verdict:
-        case Verdict.BEYOND_CAP:
+    match ruling:
+        case Ruling.BEYOND_CAP:
             return "InvalidParameterValue", (
                 f"Value {visibility_s} for parameter VisibilityTimeout is invalid. Reason: Total "
                 f"VisibilityTimeout for the message is beyond the limit [{TWELVE_HOURS_S} seconds]."
             )
-        case Verdict.NOT_IN_FLIGHT:
+        case Ruling.NOT_IN_FLIGHT:
             return "MessageNotInflight", "The specified message is not in flight."
     return "InvalidParameterValue", (
         f"Value {receipt} for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not "
@@ -114,5 +114,5 @@ def error(verdict: Verdict, receipt: str, visibility_s: int) -> tuple[str, str]:
     )
 
 
-def refusal(verdict: Verdict, receipt: str, visibility_s: int) -> Response:
-    return answers.json_error("sqs", *error(verdict, receipt, visibility_s))
+def refusal(ruling: Ruling, receipt: str, visibility_s: int) -> Response:
+    return answers.json_error("sqs", *error(ruling, receipt, visibility_s))

@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from local.faults import sqs_rules
-from local.faults.dice import RECEIVE_ONLY, Fault
-from local.faults.exchange import Request, Response, json_answer
-from local.faults.sabotage import Sabotage
-from local.faults.sqs_rules import SqsRules, Verdict
-from local.faults.upstream import Upstream
+from local.faults.proxy import sqs_rules
+from local.faults.proxy.exchange import Request, Response, json_answer
+from local.faults.proxy.random_source import RECEIVE_ONLY, Fault
+from local.faults.proxy.sabotage import Sabotage
+from local.faults.proxy.sqs_rules import Ruling, SqsRules
+from local.faults.proxy.upstream import Upstream
 
 _SHORT_POLL_S = 0.1
 _DEFAULT_VISIBILITY_S = 30
@@ -26,7 +26,7 @@ _FAILED = {
 }
 
 
-class SqsGate:
+class SqsEndpoint:
     """Answers every SQS call. Called from many threads."""
 
     def __init__(
@@ -112,16 +112,16 @@ class SqsGate:
 
     def _change_visibility(self, request: Request, document: dict[str, Any]) -> Response:
         receipt, visibility_s = document["ReceiptHandle"], int(document["VisibilityTimeout"])
-        verdict = self._rules.judge_visibility(receipt, visibility_s)
-        if verdict is Verdict.PRETEND:
+        ruling = self._rules.judge_visibility(receipt, visibility_s)
+        if ruling is Ruling.PRETEND:
             return json_answer({})
-        if verdict is not Verdict.FORWARD:
-            return sqs_rules.refusal(verdict, receipt, visibility_s)
+        if ruling is not Ruling.FORWARD:
+            return sqs_rules.refusal(ruling, receipt, visibility_s)
         document["VisibilityTimeout"] = sqs_rules.forwarded_visibility(visibility_s)
         return self._forward(request, document)
 
     def _delete(self, request: Request, document: dict[str, Any]) -> Response:
-        if self._rules.judge_delete(document["ReceiptHandle"]) is Verdict.PRETEND:
+        if self._rules.judge_delete(document["ReceiptHandle"]) is Ruling.PRETEND:
             return json_answer({})
         return self._forward(request, document)
 
@@ -137,13 +137,13 @@ class SqsGate:
             if partial and (number == 0 or partial.chance.random() < 0.5):
                 failed.append({"Id": entry["Id"], **_FAILED})
                 continue
-            verdict, visibility_s = self._judge(request.operation.name, entry, is_task=is_task)
-            if verdict is Verdict.PRETEND:
+            ruling, visibility_s = self._judge(request.operation.name, entry, is_task=is_task)
+            if ruling is Ruling.PRETEND:
                 successful.append({"Id": entry["Id"]})
-            elif verdict is Verdict.FORWARD:
+            elif ruling is Ruling.FORWARD:
                 onward.append(entry)
             else:
-                code, text = sqs_rules.error(verdict, entry["ReceiptHandle"], visibility_s)
+                code, text = sqs_rules.error(ruling, entry["ReceiptHandle"], visibility_s)
                 failed.append({"Id": entry["Id"], "SenderFault": True, "Code": code, "Message": text})
         response = json_answer({})
         if onward:
@@ -161,15 +161,15 @@ class SqsGate:
     def _is_tasks(self, document: dict[str, Any]) -> bool:
         return bool(document["QueueUrl"].endswith(self._tasks_queue))
 
-    def _judge(self, operation: str, entry: dict[str, Any], *, is_task: bool) -> tuple[Verdict, int]:
+    def _judge(self, operation: str, entry: dict[str, Any], *, is_task: bool) -> tuple[Ruling, int]:
         match operation:
             case "DeleteMessageBatch" if self._broken is Sabotage.NO_FENCE and is_task:
-                return Verdict.PRETEND, 0
+                return Ruling.PRETEND, 0
             case "DeleteMessageBatch":
                 return self._rules.judge_delete(entry["ReceiptHandle"]), 0
             case "ChangeMessageVisibilityBatch":
                 visibility_s = int(entry["VisibilityTimeout"])
-                verdict = self._rules.judge_visibility(entry["ReceiptHandle"], visibility_s)
+                ruling = self._rules.judge_visibility(entry["ReceiptHandle"], visibility_s)
                 entry["VisibilityTimeout"] = sqs_rules.forwarded_visibility(visibility_s)
-                return verdict, visibility_s
-        return Verdict.FORWARD, 0
+                return ruling, visibility_s
+        return Ruling.FORWARD, 0

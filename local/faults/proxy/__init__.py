@@ -1,0 +1,1 @@
+"""What stands between the services and the local AWS: it checks what moto does not, and breaks calls."""
