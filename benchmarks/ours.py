@@ -12,10 +12,10 @@ from benchmarks.job import Export, Job, say_done, wait_for_start
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.contracts import DownloadTask, task_id_for
 from runtime.shared.settings import load
-from runtime.worker.assembly import assemble_processor
 from runtime.worker.clients import Clients
 from runtime.worker.manifest.manifest import Manifest
 from runtime.worker.settings import WorkerSettings
+from runtime.worker.wiring import wire_processor
 
 # Not used here, but the worker's settings are whole or refused.
 _ELSEWHERE = "http://127.0.0.1:9/"
@@ -38,7 +38,7 @@ def main() -> None:
     os.environ["AWS_ENDPOINT_URL"] = job.endpoint
     slots = max(32, len(job.exports))
     os.environ["SLOTS"] = str(slots)
-    processor = assemble_processor(load(WorkerSettings), Clients.create(job.bucket))
+    processor = wire_processor(load(WorkerSettings), Clients.create(job.bucket))
 
     def process(export: Export) -> int:
         manifest = processor.process(task_of(export), Cancellation())

@@ -5,16 +5,16 @@ from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import JobLister
 from runtime.orchestrator.pagination import Listing
 from runtime.orchestrator.settings import OrchestratorSettings
-from runtime.shared.assembly import assemble, consumer_for
 from runtime.shared.consumer import SourceQueue
 from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.settings import load
+from runtime.shared.wiring import consumer_for, wire_service
 
 
 def main() -> None:
     """Runs until SIGTERM; exits 0 then, 2 when the configuration is not usable."""
     settings = load(OrchestratorSettings)
-    parts = assemble(settings)
+    parts = wire_service(settings)
     dispatcher = Dispatcher(parts.aws.sqs, settings.download_tasks_queue_url, parts.metrics)
     handler = ExportJobsHandler(
         settings,

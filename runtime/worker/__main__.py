@@ -2,25 +2,25 @@
 S3.
 """
 
-from runtime.shared.assembly import assemble, consumer_for
 from runtime.shared.consumer import SourceQueue
 from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.settings import load
-from runtime.worker.assembly import assemble_processor
+from runtime.shared.wiring import consumer_for, wire_service
 from runtime.worker.clients import Clients
 from runtime.worker.handler import DownloadHandler
 from runtime.worker.manifest.join import Joiner
 from runtime.worker.metrics import WorkerMetrics
 from runtime.worker.parts import TaskParts
 from runtime.worker.settings import WorkerSettings
+from runtime.worker.wiring import wire_processor
 
 
 def main() -> None:
     """Runs until SIGTERM; exits 0 then, 2 when the configuration is not usable."""
     settings = load(WorkerSettings)
-    parts = assemble(settings)
+    parts = wire_service(settings)
     clients = Clients.create(settings.bucket_name, parts.aws.session)
-    processor = assemble_processor(settings, clients, parts.api)
+    processor = wire_processor(settings, clients, parts.api)
     handler = DownloadHandler(
         processor=processor,
         ledger=parts.ledger,

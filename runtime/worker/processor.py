@@ -91,7 +91,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveProcessor:
-    """Thread-safe; one per process, made by `assemble_processor`. Budgets and threads are its own."""
+    """Thread-safe; one per process, made by `wire_processor`. Budgets and threads are its own."""
 
     settings: WorkerSettings
     clients: Clients

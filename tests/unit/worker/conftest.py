@@ -15,10 +15,10 @@ from moto.server import ThreadedMotoServer
 
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.contracts import DownloadTask, task_id_for
-from runtime.worker.assembly import assemble_processor
 from runtime.worker.clients import Clients
 from runtime.worker.processor import ArchiveProcessor
 from runtime.worker.settings import WorkerSettings
+from runtime.worker.wiring import wire_processor
 from tests.unit.worker.servers import ArchiveServer, Behaviour
 
 REGION: Final = "eu-west-1"
@@ -101,7 +101,7 @@ class World:
         return WorkerSettings(**{**values, **changes})
 
     def processor(self, api: Any = None, **changes: Any) -> ArchiveProcessor:
-        processor = assemble_processor(self.settings(**changes), self.clients, api)
+        processor = wire_processor(self.settings(**changes), self.clients, api)
         self._processors.append(processor)
         return processor
 

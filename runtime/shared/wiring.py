@@ -44,7 +44,7 @@ class Parts:
     stop: StopSignal
 
 
-def assemble(settings: CommonSettings) -> Parts:
+def wire_service(settings: CommonSettings) -> Parts:
     """Main thread, once: installs the signal handlers and the log format, creates every client."""
     stop = StopSignal()
     stop.install()

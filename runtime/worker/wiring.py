@@ -17,7 +17,7 @@ from runtime.worker.transfer.memory import grant_bytes
 from runtime.worker.transfer.multipart import MIN_PART_BYTES
 
 
-def assemble_processor(
+def wire_processor(
     settings: WorkerSettings, clients: Clients, api: ExportApiAccess | None = None
 ) -> ArchiveProcessor:
     """One per process; without `api`, download URLs are used as they are."""
