@@ -3,6 +3,7 @@
 Knows nothing of queues and leases: a service wraps it, and a benchmark calls it as it is.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +12,17 @@ from typing import Protocol
 
 from runtime.shared.contracts import DownloadTask
 from runtime.shared.export_api import FileRecord
-from runtime.worker.archive import Directory, Limits, read_directory
+from runtime.worker.archive import ArchiveRejected, Directory, Limits, read_directory
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.bounds.scope import CancellationLike, Scope, scope_of
 from runtime.worker.bounds.window import Window
 from runtime.worker.clients import Clients
 from runtime.worker.fetch.archive import ArchiveBytes, open_archive
-from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoRanges
+from runtime.worker.fetch.errors import ArchiveChanged, BytesDiffer, DownloadFailed, NoRanges
 from runtime.worker.fetch.locator import Locator
 from runtime.worker.fetch.meter import ByteMeter
 from runtime.worker.fetch.patience import Connector
+from runtime.worker.fetch.recorded import RecordedReads
 from runtime.worker.fetch.spool import Scratch
 from runtime.worker.fetch.transport import Transport
 from runtime.worker.manifest.manifest import (
@@ -41,7 +43,10 @@ from runtime.worker.transfer.checkpoints import Checkpoints
 from runtime.worker.transfer.lanes import Lanes, work_through
 from runtime.worker.transfer.memory import memory_need
 from runtime.worker.transfer.multipart import Uploader
+from runtime.worker.transfer.second_look import DISAGREES
 from runtime.worker.transfer.transfer import Transfer
+
+_log = logging.getLogger(__name__)
 
 _RESTARTS = 3
 
@@ -85,6 +90,16 @@ class _Attempt:
     checkpoints: Checkpoints
 
 
+def _in_doubt(plan: Plan, archive: ArchiveBytes) -> bool:
+    """Whether an entry was refused that a directory damaged on the way could explain.
+
+    Reading a directory twice costs little beside the archive. Where it would be the whole archive, only
+    entries that disagree with the directory are reason enough.
+    """
+    refused = {result.outcome for result in plan.results if result.outcome and not result.outcome.in_s3}
+    return bool(refused) if archive.ranged else not refused.isdisjoint(DISAGREES)
+
+
 def _nothing() -> None:
     """No lease to check, nobody to tell."""
 
@@ -124,8 +139,8 @@ class ArchiveProcessor:
         """
         meter, timings = ByteMeter(progressed), Timings()
         kept = checkpoints or Checkpoints()
-        ranges = True
-        changed: ArchiveChanged | None = None
+        ranges, anew = True, False
+        unsteady: Exception | None = None
         for _ in range(_RESTARTS + 1):
             with scope_of(cancellation) as scope:
                 attempt = _Attempt(
@@ -138,21 +153,28 @@ class ArchiveProcessor:
                     checkpoints=kept,
                 )
                 try:
-                    return self._attempt(attempt, ranges=ranges, may_split=may_split)
-                except NoRanges:
+                    return self._attempt(attempt, ranges=ranges, anew=anew, may_split=may_split)
+                except NoRanges as error:
+                    _log.info("Falling back to spooling: %s", error)
                     ranges = False
+                except BytesDiffer as error:
+                    _log.warning("Starting the archive over: %s", error)
+                    anew, unsteady = True, error
                 except ArchiveChanged as error:
                     if task.part is not None:
                         raise
-                    changed = error
-        raise DownloadFailed(f"the archive keeps changing while it is read: {changed}")
+                    _log.warning("Starting the archive over: %s", error)
+                    unsteady = error
+        raise DownloadFailed(f"the archive does not stay the same while it is read: {unsteady}")
 
     def close(self) -> None:
         """Let the shared threads end."""
         self.helpers.shutdown(wait=False, cancel_futures=True)
         self.uploads.shutdown(wait=False, cancel_futures=True)
 
-    def _attempt(self, attempt: "_Attempt", *, ranges: bool, may_split: bool) -> Manifest | TooLarge:
+    def _attempt(
+        self, attempt: "_Attempt", *, ranges: bool, anew: bool, may_split: bool
+    ) -> Manifest | TooLarge:
         task, scope, timings = attempt.task, attempt.scope, attempt.timings
         locator = Locator(
             self.settings.export_api_base_url + "/",
@@ -168,11 +190,11 @@ class ArchiveProcessor:
             stall_window_s=self.settings.stall_window_s,
         )
         with timings.stage("open"):
-            archive = open_archive(connector, self.scratch, ranges=ranges)
+            archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew)
         try:
             with timings.stage("open"):
-                directory = read_directory(archive, self.limits, tail=archive.tail)
-            archive.tail = None
+                reads = RecordedReads(archive)
+                directory = self._directory(archive, reads)
             part = (task.part.first, task.part.last) if task.part is not None else None
             if part is not None and part[1] > len(directory):
                 raise ArchiveChanged(f"it has {len(directory)} entries, fewer than when it was split")
@@ -183,9 +205,18 @@ class ArchiveProcessor:
                 if len(cut) > 1:
                     return TooLarge(cut)
             transfer = self._fetch(attempt, archive, plan)
+            if _in_doubt(plan, archive):
+                reads.confirm(directory.offset)
         finally:
             archive.close()
         return self._publish(attempt, archive, directory, plan, transfer)
+
+    def _directory(self, archive: ArchiveBytes, reads: RecordedReads) -> Directory:
+        try:
+            return read_directory(reads, self.limits, tail=archive.tail)
+        except ArchiveRejected:
+            reads.confirm()
+            raise
 
     def _fetch(self, attempt: "_Attempt", archive: ArchiveBytes, plan: Plan) -> Transfer | None:
         if not plan.wanted:

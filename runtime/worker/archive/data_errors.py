@@ -28,7 +28,4 @@ def wrong_size(entry: Entry, produced: int) -> EntryRejected:
 
 
 def wrong_crc(entry: Entry, crc: int) -> EntryRejected:
-    return EntryRejected(
-        EntryOutcome.CHECKSUM_MISMATCH,
-        f"its CRC-32 is {crc:08x}, the directory says {entry.crc32:08x}",
-    )
+    return corrupt(f"its CRC-32 is {crc:08x}, the directory says {entry.crc32:08x}")

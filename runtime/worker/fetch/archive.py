@@ -36,6 +36,11 @@ class ArchiveBytes(Protocol):
 
     def read_at(self, offset: int, length: int) -> bytes: ...
     def stream(self, start: int, stop: int) -> ByteStream: ...
+
+    def stream_anew(self, start: int, stop: int) -> ByteStream:
+        """The same bytes fetched once more, on a fresh connection and past caches: these are in doubt."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -67,30 +72,37 @@ class RangedArchive:
     def stream(self, start: int, stop: int) -> RangeStream:
         return RangeStream(self._connector, self.identity, start, stop)
 
+    def stream_anew(self, start: int, stop: int) -> RangeStream:
+        return RangeStream(self._connector, self.identity, start, stop, anew=True)
+
     def close(self) -> None:
         """Its streams close their own connections."""
 
 
-def open_archive(connector: Connector, scratch: Scratch, *, ranges: bool = True) -> ArchiveBytes:
+def open_archive(
+    connector: Connector, scratch: Scratch, *, ranges: bool = True, anew: bool = False
+) -> ArchiveBytes:
     """Open by a suffix range; spool when the server does not serve ranges (or `ranges` says not to try).
+
+    `anew`: past caches, because an answer of before was damaged.
 
     Raises DownloadFailed, NoScratchSpace, ForbiddenDownload, or what the scope ended with.
     """
     if ranges:
         try:
-            return _open_ranged(connector)
+            return _open_ranged(connector, anew=anew)
         except NoRanges:
             pass
-    return spool_archive(connector, scratch)
+    return spool_archive(connector, scratch, anew=anew)
 
 
-def _open_ranged(connector: Connector) -> RangedArchive:
+def _open_ranged(connector: Connector, *, anew: bool) -> RangedArchive:
     patience = Patience(connector)
     while True:
         url = connector.locator.url
         try:
             headers = {"Range": f"bytes=-{TAIL_BYTES}"}
-            with connector.transport.get(url, headers, connector.scope) as response:
+            with connector.transport.get(url, headers, connector.scope, anew=anew) as response:
                 head = response.head
                 if head.status == HTTPStatus.PARTIAL_CONTENT:
                     return _from_tail(connector, response)

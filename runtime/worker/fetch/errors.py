@@ -13,6 +13,10 @@ class ArchiveChanged(Exception):
     """The archive is not the one that was opened: its ETag or length is another. Start it over."""
 
 
+class BytesDiffer(Exception):
+    """The same bytes of the archive, fetched anew, are others: one of the answers was damaged on the way."""
+
+
 class NoRanges(Exception):
     """The server does not serve ranges, or not truthfully: the archive must be spooled."""
 

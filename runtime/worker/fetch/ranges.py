@@ -17,10 +17,16 @@ from runtime.worker.http.connection import WireError
 
 
 class RangeStream:
-    """The bytes [start, stop) of the archive, in order, however many connections that takes."""
+    """The bytes [start, stop) of the archive, in order, however many connections that takes.
 
-    def __init__(self, connector: Connector, identity: Identity, start: int, stop: int) -> None:
+    `anew`: on connections of its own and past every cache, for bytes that are in doubt.
+    """
+
+    def __init__(
+        self, connector: Connector, identity: Identity, start: int, stop: int, *, anew: bool = False
+    ) -> None:
         self._connector = connector
+        self._anew = anew
         self._identity = identity
         self.position = start
         self._stop = stop
@@ -76,10 +82,11 @@ class RangeStream:
     def _connect(self) -> None:
         url = self._connector.locator.url
         headers = {"Range": f"bytes={self.position}-{self._stop - 1}"}
-        if self._identity.if_range is not None:
+        # A cache may answer a conditional request from what it holds, which is what is in doubt.
+        if self._identity.if_range is not None and not self._anew:
             headers["If-Range"] = self._identity.if_range
         response = self._open.enter_context(
-            self._connector.transport.get(url, headers, self._connector.scope)
+            self._connector.transport.get(url, headers, self._connector.scope, anew=self._anew)
         )
         head = response.head
         if head.status == HTTPStatus.PARTIAL_CONTENT:

@@ -4,21 +4,28 @@ Room is taken from the disk budget, and the disk itself is asked, before the byt
 no name once it is open, so nothing is left behind however the process ends.
 """
 
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from runtime.worker.bounds.budget import ByteBudget, Grant
-from runtime.worker.fetch.errors import DownloadFailed, NoScratchSpace
+from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoScratchSpace
 from runtime.worker.fetch.identity import Identity
 from runtime.worker.fetch.meter import Stalled
 from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.transport import Response
 from runtime.worker.http.connection import WireError
 
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_MOST_DOWNLOADS = 4  # of one archive, until two agree on the bytes in doubt
 _BUFFER_BYTES = 256 * 1024
 _STEP_BYTES = 64 * 1024 * 1024  # taken at a time when the archive's size is not announced
 
@@ -75,9 +82,15 @@ class SpooledArchive:
 
     ranged = False
 
-    def __init__(self, descriptor: int, identity: Identity, grants: list[Grant]) -> None:
+    def __init__(
+        self, connector: Connector, descriptor: int, identity: Identity, grants: list[Grant]
+    ) -> None:
+        self._connector = connector
         self._descriptor = descriptor
         self._grants = grants
+        self._fetching = threading.Lock()
+        self._downloads = 1
+        self._differing: list[tuple[int, int]] = []  # where the last two downloads disagree
         self.identity = identity
         self.size = identity.size
         self.tail: bytes | None = None
@@ -91,42 +104,89 @@ class SpooledArchive:
     def stream(self, start: int, stop: int) -> SpooledStream:  # noqa: ARG002 -- the ranged one needs it
         return SpooledStream(self._descriptor, start)
 
+    def stream_anew(self, start: int, stop: int) -> SpooledStream:
+        """The bytes as they are after the archive was spooled again, over the first copy.
+
+        Once two downloads agree on them, no third one is made: the archive holds them so. Raises
+        DownloadFailed when they never do, ArchiveChanged, ForbiddenDownload, or what the scope ended with.
+        """
+        with self._fetching:
+            if self._downloads == 1 or any(start < last and first < stop for first, last in self._differing):
+                if self._downloads == _MOST_DOWNLOADS:
+                    raise DownloadFailed(f"the archive came differently each of {_MOST_DOWNLOADS} times")
+                _log.info("Spooling again: bytes %d-%d are in doubt", start, stop - 1)
+                self._differing = _get_whole(self._connector, self._overwrite, anew=True)
+                self._downloads += 1
+        return SpooledStream(self._descriptor, start)
+
+    def _overwrite(self, response: Response) -> list[tuple[int, int]]:
+        """Put a further download over the file; returns where it differs. What reads the file meanwhile sees
+        either copy, and checks what it reads.
+        """
+        self.identity.check(response.head, _announced(response))
+        buffer = memoryview(bytearray(_BUFFER_BYTES))
+        watch = self._connector.watch()
+        at, differing = 0, []
+        while count := response.readinto(buffer):
+            piece = buffer[:count]
+            if at + count > self.size:
+                break
+            if os.pread(self._descriptor, count, at) != piece:
+                differing.append((at, at + count))
+                _write_all(self._descriptor, piece, at)
+            at += count
+            self._connector.meter.add(count)
+            watch.add(count)
+        if at + count != self.size:
+            raise ArchiveChanged(f"it was {self.size} bytes long and is now {at + count}")
+        return differing
+
     def close(self) -> None:
         os.close(self._descriptor)
         for grant in self._grants:
             grant.release()
 
 
-def spool_archive(connector: Connector, scratch: Scratch) -> SpooledArchive:
+def spool_archive(connector: Connector, scratch: Scratch, *, anew: bool = False) -> SpooledArchive:
     """Download the whole archive to disk; a broken download starts again from its first byte.
 
     Raises NoScratchSpace, DownloadFailed, ForbiddenDownload, or what the scope ended with.
     """
-    patience = Patience(connector)
     grants: list[Grant] = []
+
+    def take(response: Response) -> SpooledArchive:
+        length = _announced(response)
+        if length is not None:
+            _reserve(scratch, grants, length)
+        return _receive(connector, scratch, response, grants, length)
+
     try:
         while True:
-            url = connector.locator.url
             try:
-                with connector.transport.get(url, {}, connector.scope) as response:
-                    if response.head.status == 200:
-                        length = _announced(response)
-                        if length is None or _reserve(scratch, grants, length):
-                            return _receive(connector, scratch, response, grants, length)
-                    elif answer_problem(response, patience, url):
-                        continue
-                    else:
-                        raise DownloadFailed(f"the server answered {response.head.status}")
-            except (WireError, Stalled) as error:
-                connector.scope.check()
-                patience.failed(f"the download broke: {error}")
-                continue
-            # Others hold the disk: wait for it without keeping a connection open.
-            grants.append(scratch.budget.acquire(length, connector.scope))
+                return _get_whole(connector, take, anew=anew)
+            except _DiskInUse as busy:
+                # Others hold the disk: wait for it without keeping a connection open.
+                grants.append(scratch.budget.acquire(busy.size, connector.scope))
     except BaseException:
         for grant in grants:
             grant.release()
         raise
+
+
+def _get_whole(connector: Connector, take: Callable[[Response], T], *, anew: bool) -> T:
+    """What `take` makes of the whole archive's body; it begins anew with each answer that breaks off."""
+    patience = Patience(connector)
+    while True:
+        url = connector.locator.url
+        try:
+            with connector.transport.get(url, {}, connector.scope, anew=anew) as response:
+                if response.head.status == 200:
+                    return take(response)
+                if not answer_problem(response, patience, url):
+                    raise DownloadFailed(f"the server answered {response.head.status}")
+        except (WireError, Stalled) as error:
+            connector.scope.check()
+            patience.failed(f"the download broke: {error}")
 
 
 def _announced(response: Response) -> int | None:
@@ -134,18 +194,26 @@ def _announced(response: Response) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
-def _reserve(scratch: Scratch, grants: list[Grant], size: int) -> bool:
-    """Whether `size` bytes are ours now. Raises NoScratchSpace when they can never be."""
-    held = sum(grant.size for grant in grants)
+class _DiskInUse(Exception):
+    """So many bytes more of the scratch budget are needed, and others hold them."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+def _reserve(scratch: Scratch, grants: list[Grant], size: int) -> None:
+    """Make `size` bytes ours. Raises _DiskInUse, or NoScratchSpace when they can never be."""
     if size > scratch.budget.total:
         raise NoScratchSpace(f"{size} bytes to spool, SCRATCH_BUDGET_BYTES is {scratch.budget.total}")
     scratch.require_free(size)
-    if held >= size:
-        return True
-    grant = scratch.budget.try_acquire(size - held)
-    if grant is not None:
-        grants.append(grant)
-    return grant is not None
+    missing = size - sum(grant.size for grant in grants)
+    if missing <= 0:
+        return
+    grant = scratch.budget.try_acquire(missing)
+    if grant is None:
+        raise _DiskInUse(missing)
+    grants.append(grant)
 
 
 def _receive(
@@ -162,16 +230,17 @@ def _receive(
                 if grant is None:
                     raise NoScratchSpace(f"the scratch budget is used up after {written} bytes")
                 grants.append(grant)
-            _write_all(descriptor, buffer[:count])
+            _write_all(descriptor, buffer[:count], written)
             written += count
             connector.meter.add(count)
             watch.add(count)
-        return SpooledArchive(descriptor, Identity.of(response.head, written), grants)
+        return SpooledArchive(connector, descriptor, Identity.of(response.head, written), grants)
 
 
-def _write_all(descriptor: int, view: memoryview) -> None:
+def _write_all(descriptor: int, view: memoryview, offset: int) -> None:
     try:
         while len(view):
-            view = view[os.write(descriptor, view) :]
+            count = os.pwrite(descriptor, view, offset)
+            view, offset = view[count:], offset + count
     except OSError as error:
         raise NoScratchSpace(f"writing to the scratch disk failed: {error}") from error

@@ -19,6 +19,9 @@ _MAX_IDLE_S = 10.0
 _MAX_IDLE = 16
 _ERROR_BODY_LIMIT = 64 * 1024
 
+# RFC 9111, section 5.2.1: revalidate with the origin, and keep nothing of it; the second is for HTTP/1.0.
+_PAST_CACHES = {"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"}
+
 Origin = tuple[str, str, int]
 
 
@@ -56,14 +59,18 @@ class Transport:
         self._idle: dict[Origin, deque[Wire]] = defaultdict(deque)
 
     @contextlib.contextmanager
-    def get(self, url: str, headers: Mapping[str, str], scope: Scope) -> Iterator[Response]:
+    def get(
+        self, url: str, headers: Mapping[str, str], scope: Scope, *, anew: bool = False
+    ) -> Iterator[Response]:
         """The final answer to a GET, whatever its status, for the duration of a `with` block.
+
+        `anew`: on a fresh connection, and past the caches on the way as far as HTTP allows.
 
         Raises ForbiddenDownload, WireError, or what the scope ended with.
         """
         for _ in range(_MAX_REDIRECTS + 1):
             parts = self._guard.check_url(url)
-            wire, head = self._ask(parts, headers, scope)
+            wire, head = self._ask(parts, headers, scope, anew=anew)
             try:
                 location = head.headers.get("location")
                 if head.status not in _REDIRECTS or not location:
@@ -75,10 +82,14 @@ class Transport:
                 self._keep_or_close(parts, wire, scope)
         raise ForbiddenDownload(f"the download redirects more than {_MAX_REDIRECTS} times")
 
-    def _ask(self, parts: SplitResult, headers: Mapping[str, str], scope: Scope) -> tuple[Wire, Head]:
+    def _ask(
+        self, parts: SplitResult, headers: Mapping[str, str], scope: Scope, *, anew: bool
+    ) -> tuple[Wire, Head]:
+        if anew:
+            headers = {**headers, **_PAST_CACHES}
         while True:
             scope.check()
-            wire = self._idle_to(parts) or self._connect(parts, scope)
+            wire = (None if anew else self._idle_to(parts)) or self._connect(parts, scope)
             scope.track(wire)
             try:
                 wire.send(self._request(parts, headers))

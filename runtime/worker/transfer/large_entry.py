@@ -14,6 +14,7 @@ from runtime.worker.plan.planner import Wanted
 from runtime.worker.transfer.entry_upload import EntryUpload
 from runtime.worker.transfer.multipart import part_size
 from runtime.worker.transfer.resume import Resumed, find_resumed
+from runtime.worker.transfer.second_look import look_again
 from runtime.worker.transfer.transfer import Transfer
 
 _READ_BYTES = 64 * 1024
@@ -24,27 +25,41 @@ def stream_entry(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None
 
     Raises as the stream and the store do, or what the scope ended with; a bad entry is rejected.
     """
-    entry = wanted.entry
-    resumable = entry.method == STORED and entry.size > part_size(entry.size, transfer.part_bytes)
-    resumed = find_resumed(transfer, wanted) if resumable and transfer.archive.identity.etag else None
     try:
-        _stream(
-            transfer,
-            wanted,
-            stream,
-            EntryUpload(transfer, wanted, resumable=resumable, resumed=resumed),
-            resumed,
-        )
-    except EntryRejected as error:
-        if resumed is None:
-            transfer.rejected(wanted.result, error.outcome, error.text)
-            return
+        try:
+            _resume_or_begin(transfer, wanted, stream)
+        except EntryRejected as refused:
+            look_again(transfer.archive, wanted, refused, lambda anew: _begin(transfer, wanted, anew))
+    except EntryRejected as judged:
+        transfer.rejected(wanted.result, judged.outcome, judged.text)
+
+
+def _resume_or_begin(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
+    resumed = find_resumed(transfer, wanted) if _resumable(transfer, wanted) else None
+    if resumed is None:
+        _begin(transfer, wanted, stream)
+        return
+    try:
+        upload = EntryUpload(transfer, wanted, resumable=True, resumed=resumed)
+        _stream(transfer, wanted, stream, upload, resumed)
+    except EntryRejected:
         # The fault may lie in what the earlier attempt left behind: read the entry afresh before judging it.
         again = transfer.archive.stream(wanted.start, wanted.stop)
         try:
-            stream_entry(transfer, wanted, again)
+            _begin(transfer, wanted, again)
         finally:
             again.close()
+
+
+def _begin(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
+    upload = EntryUpload(transfer, wanted, resumable=_resumable(transfer, wanted))
+    _stream(transfer, wanted, stream, upload, None)
+
+
+def _resumable(transfer: Transfer, wanted: Wanted) -> bool:
+    entry = wanted.entry
+    long_enough = entry.size > part_size(entry.size, transfer.part_bytes)
+    return entry.method == STORED and long_enough and bool(transfer.archive.identity.etag)
 
 
 def _stream(

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import EntryRejected, read_entry
 from runtime.worker.aws.client import Exchange
+from runtime.worker.fetch.archive import ByteStream
 from runtime.worker.http.connection import Buffer
 from runtime.worker.plan.planner import Wanted
+from runtime.worker.transfer.second_look import look_again
 from runtime.worker.transfer.transfer import Transfer
 
 MAX_RAW_BYTES = 256 * 1024
@@ -66,9 +68,12 @@ def put_block(transfer: Transfer, block: memoryview, base: int, entries: Sequenc
 def _verified(transfer: Transfer, raw: memoryview, wanted: Wanted) -> Buffer | None:
     """The entry's bytes once CRC-32, size and SHA-256 agree; None when it was rejected."""
     try:
-        data = read_entry(wanted.entry, raw, transfer.limits)
-    except EntryRejected as error:
-        transfer.rejected(wanted.result, error.outcome, error.text)
+        try:
+            data = read_entry(wanted.entry, raw, transfer.limits)
+        except EntryRejected as refused:
+            data = look_again(transfer.archive, wanted, refused, lambda anew: _read(transfer, wanted, anew))
+    except EntryRejected as judged:
+        transfer.rejected(wanted.result, judged.outcome, judged.text)
         return None
     expected = wanted.expected.sha256
     if expected is not None and (found := hashlib.sha256(data).hexdigest()) != expected:
@@ -77,6 +82,12 @@ def _verified(transfer: Transfer, raw: memoryview, wanted: Wanted) -> Buffer | N
         )
         return None
     return data
+
+
+def _read(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> Buffer:
+    raw = memoryview(bytearray(wanted.stop - wanted.start))
+    stream.read_exactly(raw)
+    return read_entry(wanted.entry, raw, transfer.limits)
 
 
 def _finish(transfer: Transfer, wanted: Wanted, exchange: Exchange) -> None:

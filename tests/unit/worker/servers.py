@@ -23,6 +23,7 @@ class Behaviour:
     redirect_to: str | None = None
     gone_paths: set[str] = field(default_factory=set)
     on_range: Callable[[int, int], None] | None = None
+    damage: Callable[[int, bytearray], None] | None = None  # changes an answer's bytes; first byte's place
     requests: list[dict[str, str]] = field(default_factory=list)
     body_bytes_sent: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -41,7 +42,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         b = self.behaviour
-        b.requests.append({"path": self.path, **{k.lower(): v for k, v in self.headers.items()}})
+        client = f"{self.client_address[1]}"
+        b.requests.append(
+            {"path": self.path, "client": client, **{k.lower(): v for k, v in self.headers.items()}}
+        )
         if b.statuses:
             status, headers = b.statuses.pop(0)
             self._empty(status, headers)
@@ -80,6 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, start: int, stop: int, headers: dict[str, str]) -> None:
         b = self.behaviour
         data = memoryview(b.body)[start:stop]
+        if b.damage is not None:
+            changed = bytearray(data)
+            b.damage(start, changed)
+            data = memoryview(changed)
         self.send_response(status)
         self.send_header("ETag", b.current_etag)
         for name, value in headers.items():

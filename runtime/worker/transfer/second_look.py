@@ -1,0 +1,43 @@
+"""Before an entry is refused for its bytes, they are fetched anew: only the same fault twice is its own."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from runtime.shared.contracts import EntryOutcome
+from runtime.worker.archive import EntryRejected
+from runtime.worker.fetch.archive import ArchiveBytes, ByteStream
+from runtime.worker.fetch.errors import DownloadFailed
+from runtime.worker.plan.planner import Wanted
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+DISAGREES = frozenset({EntryOutcome.CORRUPT_DATA, EntryOutcome.HEADER_MISMATCH})
+"""What is said of bytes that are not what the archive's own directory promises."""
+
+_LOOKS = 4
+
+
+def look_again(
+    archive: ArchiveBytes, wanted: Wanted, refused: EntryRejected, read: Callable[[ByteStream], T]
+) -> T:
+    """What `read` makes of the entry's bytes once they come as they should.
+
+    Raises EntryRejected for what fresh bytes cannot change and for what they show once more; DownloadFailed
+    when something else is wrong each time; and as the stream and `read` do.
+    """
+    for _ in range(_LOOKS):
+        if refused.outcome not in DISAGREES:
+            raise refused
+        _log.warning("Fetching an entry again: %s", refused.text, extra={"entry": wanted.entry.name[:1_024]})
+        stream = archive.stream_anew(wanted.start, wanted.stop)
+        try:
+            return read(stream)
+        except EntryRejected as found:
+            if (found.outcome, found.text) == (refused.outcome, refused.text):
+                raise
+            refused = found
+        finally:
+            stream.close()
+    raise DownloadFailed(f"an entry's bytes are different each time they are fetched; lastly {refused.text}")
