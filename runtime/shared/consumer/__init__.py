@@ -9,8 +9,10 @@ from runtime.shared.consumer.consumer import Consumer, ConsumerOptions
 from runtime.shared.consumer.delivery import Delivery, Handler, ParkedHook
 from runtime.shared.consumer.outcomes import Done, Outcome, Park, Retry, Yield
 from runtime.shared.consumer.queues import SourceQueue
+from runtime.shared.consumer.slots import Admission
 
 __all__ = [
+    "Admission",
     "Cancellation",
     "Cancelled",
     "Consumer",

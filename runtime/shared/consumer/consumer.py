@@ -30,7 +30,7 @@ from runtime.shared.consumer.held import Held
 from runtime.shared.consumer.outcomes import Outcome, Retry, Yield
 from runtime.shared.consumer.queues import SourceQueue, read_envelope
 from runtime.shared.consumer.settling import Settler
-from runtime.shared.consumer.slots import SlotPool
+from runtime.shared.consumer.slots import Admission, SlotPool
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -68,7 +68,7 @@ class Ages:
     in_hand: int
     slots: int
     least_stalled_s: float
-    """Since the slot that moved last has moved; 0 while a slot is free, because new work can still start."""
+    """Since the slot that moved last has moved; 0 while more may be taken: new work can still start."""
 
 
 class Consumer:
@@ -90,6 +90,7 @@ class Consumer:
         on_busy: Callable[[bool], None] = lambda _busy: None,
         on_settled: Callable[[Outcome], None] = lambda _outcome: None,
         unit_of_work: UnitOfWork = lambda _delivery: nullcontext(),
+        admission: Admission | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queues = list(queues)
@@ -102,7 +103,7 @@ class Consumer:
         self._clock = clock
         # SQS counts in whole seconds; what we believe must never be longer than what it grants.
         self._visibility_s = int(options.visibility_s)
-        self._pool = SlotPool(options.slots, {source.url: source.weight for source in queues})
+        self._pool = SlotPool(options.slots, {source.url: source.weight for source in queues}, admission)
         self._heartbeat = Heartbeat(
             sqs,
             visibility_s=self._visibility_s,
@@ -153,7 +154,7 @@ class Consumer:
         now = self._clock()
         with self._changed:
             in_hand = list(self._in_hand)
-        full = len(in_hand) >= self._options.slots
+        full = bool(in_hand) and self._pool.full
         return Ages(
             poll_s=now - min(self._turned_at.values()),
             heartbeat_s=now - self._heartbeat.turned_at,

@@ -80,6 +80,20 @@ def test_slots_are_never_oversubscribed(turns: list[tuple[str, int, int]]) -> No
     assert pool.reserve("a", 10, 0) == 5 - held
 
 
+def test_an_admission_holds_slots_back_below_the_ceiling() -> None:
+    room = {"now": 3}
+    pool = SlotPool(100, {"a": 1}, lambda in_use: room["now"] - in_use)
+    assert pool.reserve("a", 10, 0) == 3
+    assert pool.full
+    assert pool.reserve("a", 10, 0) == 0
+    room["now"] = 200
+    assert not pool.full
+    assert [pool.reserve("a", 60, 0) for _ in range(3)] == [60, 37, 0]
+    room["now"] = 1  # fewer than are in use: nothing is taken back, nothing more is given
+    pool.release()
+    assert pool.reserve("a", 10, 0) == 0
+
+
 def test_fewer_slots_than_queues_are_refused() -> None:
     with pytest.raises(ValueError, match="2 queues need"):
         SlotPool(1, {"a": 1, "b": 1})
