@@ -80,15 +80,18 @@ def _drop_unused_services(packages: Path) -> None:
 def _copy_libraries(root: Path) -> None:
     """Every shared library that a binary in the root needs, at the place where the loader looks for it."""
     needed = {path for binary in list(_binaries(root)) for path in _needed_by(binary)}
-    cache = subprocess.run(["/sbin/ldconfig", "-p"], check=True, capture_output=True, text=True).stdout
+    cache = _run("/sbin/ldconfig", "-p")
     for name in _LOADED_BY_NAME:
-        needed |= {Path(found) for found in re.findall(rf"^\s+{re.escape(name)} .*=> (\S+)$", cache, re.M)[:1]}
+        needed |= {
+            Path(found)
+            for found in re.findall(rf"^\s+{re.escape(name)} .*=> (\S+)$", cache, re.MULTILINE)[:1]
+        }
     for library in sorted(needed):
         _copy(library, root)
     for configuration in (Path("/etc/ld.so.conf"), *sorted(Path("/etc/ld.so.conf.d").glob("*.conf"))):
         _copy(configuration, root)
     # Interpreters built from source link to a library outside the loader's default places.
-    subprocess.run(["/sbin/ldconfig", "-r", str(root)], check=True)
+    _run("/sbin/ldconfig", "-r", str(root))
     (root / "var/cache/ldconfig/aux-cache").unlink(missing_ok=True)
 
 
@@ -101,12 +104,18 @@ def _binaries(root: Path) -> Iterator[Path]:
 
 
 def _needed_by(binary: Path) -> Iterator[Path]:
-    listed = subprocess.run(["ldd", str(binary)], check=False, capture_output=True, text=True).stdout
+    listed = _run("ldd", str(binary))
     if "not found" in listed:
         raise FileNotFoundError(f"{binary} needs a library that this base does not have:\n{listed}")
     for found in _RESOLVED.findall(listed):
         if not Path(found).is_relative_to("/rootfs"):  # a wheel's own library, beside the binary
             yield Path(found)
+
+
+def _run(*command: str) -> str:
+    """What a tool of the build stage prints; `ldd` fails for a static binary, which needs nothing."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 -- our own words
+    return done.stdout
 
 
 def _copy(source: Path, root: Path) -> None:

@@ -1,12 +1,10 @@
 """A Fargate service that takes its work from a queue."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
@@ -17,12 +15,12 @@ from stacks.constructs.backlog_scaling import BacklogScaling
 from stacks.constructs.expiring_logs import ExpiringLogs
 from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.constructs.runbook_alarm import RunbookAlarm
+from stacks.constructs.service_image import service_image
 from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.telemetry import TelemetrySidecar
 from stacks.network import NetworkStack
 from stacks.values import Environment, Service
 
-RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
 SCRATCH = "/scratch"
 # The most that Fargate allows. Spot gives the same two minutes.
 STOP_TIMEOUT = cdk.Duration.seconds(120)
@@ -145,17 +143,11 @@ class QueueService(Construct):
     def _container(
         self, *, module: str, settings: Mapping[str, str], scratch: bool
     ) -> ecs.ContainerDefinition:
-        arm = self._environment.architecture == "arm64"
-        base = self._environment.base_image
         linux = ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
         linux.drop_capabilities(ecs.Capability.ALL)
         container = self.task_definition.add_container(
             "app",
-            image=ecs.ContainerImage.from_asset(
-                str(RUNTIME),
-                build_args={"BASE_IMAGE": base} if base else None,
-                platform=ecr_assets.Platform.LINUX_ARM64 if arm else ecr_assets.Platform.LINUX_AMD64,
-            ),
+            image=service_image(self._environment),
             command=["python", "-m", module],
             environment=dict(settings),
             health_check=ecs.HealthCheck(
