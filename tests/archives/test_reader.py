@@ -1,6 +1,7 @@
 """Reading one entry: bounded memory, entering in the middle, and the ways in which it can be misused."""
 
 import bz2
+import dataclasses
 import lzma
 import random
 import struct
@@ -18,12 +19,14 @@ from runtime.worker.archive import (
     EntryReader,
     EntryRejected,
     Limits,
+    ReaderState,
     read_directory,
     read_entry,
 )
 from runtime.worker.archive import decoders as decoders_module
 from runtime.worker.archive.decoders import zstd  # type: ignore[attr-defined]  # one of two modules
 from runtime.worker.archive.inflate import Inflater, ZlibInflater
+from runtime.worker.archive.resumable_inflate import RESUMABLE
 from tests.archives.cases import CASES
 from tests.archives.craft import File, archive, descriptor
 from tests.archives.examine import Memory, examine
@@ -114,38 +117,94 @@ def test_more_than_announced_is_stopped_at_once() -> None:
         list(reader.feed(span))
 
 
-def test_a_stored_entry_is_entered_in_the_middle() -> None:
+METHODS = {"stored": (0, lambda data: data), "deflated": (8, deflate)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("boundary", [1, 70_000, 700_001])
+def test_an_entry_is_entered_in_the_middle(method: str, boundary: int) -> None:
+    number, pack = METHODS[method]
     data = mixed(MIB)
-    _, entry, span = opened(archive(File("a.bin", data, local_extra=b"\0" * 3)))
-    reader = EntryReader(entry, Limits())
-    assert list(reader.feed(span[:38])) == []
-    assert reader.header_length is not None
-    done = 700_001
-    reader.skip_stored(done, zlib.crc32(data[:done]))
-    rest = b"".join(reader.feed(span[reader.header_length + done :]))
-    reader.close()
-    assert rest == data[done:]
+    _, entry, span = opened(archive(File("a.bin", data, number, pack(data), local_extra=b"\0" * 3)))
+    first = EntryReader(entry, Limits(), resumable=True)
+    first.boundary = boundary
+    done, state = b"", None
+    for at in range(0, len(span), 65_536):
+        for chunk in first.feed(span[at : at + 65_536]):
+            done += chunk
+            if len(done) == boundary:
+                state = first.state()
+                break
+        if state is not None:
+            break
+    assert state is not None
+    assert state.produced == boundary
+    second = EntryReader(entry, Limits(), resumable=True)
+    second.resume(state)
+    rest = b"".join(second.feed(span[state.offset :]))
+    second.close()
+    assert done + rest == data
+
+
+def test_no_chunk_crosses_the_boundary_however_the_bytes_come() -> None:
+    data = mixed(MIB)
+    for number, pack in METHODS.values():
+        _, entry, span = opened(archive(File("a.bin", data, number, pack(data))))
+        reader = EntryReader(entry, Limits(), resumable=True)
+        reader.boundary, ends, out = 100_000, set(), b""
+        for at in range(0, len(span), 9_999):
+            for chunk in reader.feed(span[at : at + 9_999]):
+                out += chunk
+                if len(out) == reader.boundary:
+                    ends.add(len(out))
+                    reader.boundary += 100_000
+        assert out == data
+        assert ends == set(range(100_000, MIB, 100_000))
 
 
 def test_it_is_entered_in_the_middle_with_the_wrong_crc() -> None:
     data = mixed(10_000)
     _, entry, span = opened(archive(File("a.bin", data)))
-    reader = EntryReader(entry, Limits())
-    list(reader.feed(span[:35]))
-    reader.skip_stored(5_000, 1)
+    reader = EntryReader(entry, Limits(), resumable=True)
+    reader.resume(ReaderState(header_length=35, consumed=5_000, produced=5_000, crc32=1))
     with pytest.raises(EntryRejected, match="CRC-32"):
         list(reader.feed(span[35 + 5_000 :]))
 
 
-def test_entering_in_the_middle_is_for_stored_entries_whose_header_was_read() -> None:
-    _, entry, _ = opened(archive(File("a.bin", TEXT)))
-    with pytest.raises(ValueError, match="header"):
-        EntryReader(entry, Limits()).skip_stored(1, 0)
-    _, entry, span = opened(archive(File("a.bin", TEXT, 8, deflate(TEXT))))
-    reader = EntryReader(entry, Limits())
-    list(reader.feed(span[:35]))
-    with pytest.raises(ValueError, match="stored"):
-        reader.skip_stored(1, 0)
+IN_THE_MIDDLE = ReaderState(header_length=35, consumed=10, produced=10, crc32=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "state", "resumable"),
+    [
+        ("stored", IN_THE_MIDDLE, False),
+        ("stored", dataclasses.replace(IN_THE_MIDDLE, produced=11), True),
+        ("stored", dataclasses.replace(IN_THE_MIDDLE, produced=1 << 40, consumed=1 << 40), True),
+        ("stored", dataclasses.replace(IN_THE_MIDDLE, produced=-1, consumed=-1), True),
+        ("stored", dataclasses.replace(IN_THE_MIDDLE, header_length=29), True),
+        ("deflated", dataclasses.replace(IN_THE_MIDDLE, decoder=b"not a state"), True),
+        ("deflated", dataclasses.replace(IN_THE_MIDDLE, decoder=zlib.compress(b"too short")), True),
+    ],
+)
+def test_what_is_no_place_inside_an_entry_is_not_entered(
+    method: str, state: ReaderState, resumable: bool
+) -> None:
+    number, pack = METHODS[method]
+    _, entry, _ = opened(archive(File("a.bin", TEXT, number, pack(TEXT))))
+    with pytest.raises(ValueError, match=r"place inside|resumable|own|state"):
+        EntryReader(entry, Limits(), resumable=resumable).resume(state)
+
+
+def test_the_image_s_inflate_can_be_resumed() -> None:
+    assert RESUMABLE or Inflater is ZlibInflater
+
+
+def test_a_reader_that_has_begun_is_not_resumed() -> None:
+    _, entry, span = opened(archive(File("a.bin", TEXT)))
+    reader = EntryReader(entry, Limits(), resumable=True)
+    list(reader.feed(span[:20]))
+    with pytest.raises(ValueError, match="nothing was read"):
+        reader.resume(IN_THE_MIDDLE)
 
 
 def test_bytes_that_do_not_come() -> None:

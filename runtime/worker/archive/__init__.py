@@ -18,7 +18,7 @@ from runtime.worker.archive.errors import ArchiveRejected, EntryRejected
 from runtime.worker.archive.judge import FOLDER, Verdict, judge
 from runtime.worker.archive.limits import Buffer, ByteSource, Limits
 from runtime.worker.archive.read_entry import read_entry
-from runtime.worker.archive.reader import EntryReader
+from runtime.worker.archive.reader import EntryReader, ReaderState
 
 __all__ = [
     "FOLDER",
@@ -30,6 +30,7 @@ __all__ = [
     "EntryReader",
     "EntryRejected",
     "Limits",
+    "ReaderState",
     "Verdict",
     "judge",
     "read_directory",

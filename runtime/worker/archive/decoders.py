@@ -17,6 +17,7 @@ from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.errors import EntryRejected
 from runtime.worker.archive.inflate import Decompressor, InflateError, Inflater
 from runtime.worker.archive.limits import Buffer
+from runtime.worker.archive.resumable_inflate import RESUMABLE, ResumableInflater
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -140,13 +141,21 @@ def _check_window(window: int) -> None:
         )
 
 
-def decompressor(entry: Entry) -> Decompressor | None:
-    """For the entry's data; None for stored entries. Raises EntryRejected for a method that is not read."""
+def can_resume(entry: Entry) -> bool:
+    """Whether reading the entry's data can be interrupted, and gone on with from a saved state."""
+    return entry.method == methods.STORED or (entry.method == methods.DEFLATE and RESUMABLE)
+
+
+def decompressor(entry: Entry, *, resumable: bool = False, state: bytes = b"") -> Decompressor | None:
+    """For the entry's data; None for stored entries. Raises EntryRejected for a method that is not read.
+
+    `state` is one that a resumable decompressor has saved; InflateStateError when it is none.
+    """
     match entry.method:
         case methods.STORED:
             return None
         case methods.DEFLATE:
-            return Inflater()
+            return ResumableInflater(state or None) if resumable and RESUMABLE else Inflater()
         case methods.BZIP2:
             return bz2.BZ2Decompressor()
         case methods.ZSTANDARD:

@@ -6,6 +6,7 @@ CRC-32 and data descriptor have all been found right. Until then nothing it retu
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive.data_errors import (
@@ -16,26 +17,49 @@ from runtime.worker.archive.data_errors import (
     wrong_crc,
     wrong_size,
 )
-from runtime.worker.archive.decoders import DATA_ERRORS, decompressor
+from runtime.worker.archive.decoders import DATA_ERRORS, can_resume, decompressor
 from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.errors import EntryRejected
 from runtime.worker.archive.inflate import Decompressor, crc32
 from runtime.worker.archive.limits import Buffer, Limits
 from runtime.worker.archive.local_header import check_local_header, header_length
 from runtime.worker.archive.records import LOCAL, descriptors
+from runtime.worker.archive.resumable_inflate import ResumableInflater
 
 STEP_BYTES = 1024 * 1024
 _NOTHING = memoryview(b"")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderState:
+    """A place inside an entry from which another reader can go on."""
+
+    header_length: int
+    """Bytes from the local header to the data."""
+    consumed: int
+    """Bytes of the data that have been read."""
+    produced: int
+    """Bytes of the file that they became."""
+    crc32: int
+    """Of those."""
+    decoder: bytes = b""
+    """What the decompressor needs to go on; nothing for a stored entry."""
+
+    @property
+    def offset(self) -> int:
+        """From the local header to the next byte to feed."""
+        return self.header_length + self.consumed
+
+
 class EntryReader:
     """Feed it the entry's span in pieces of any size; it gives the file's bytes.
 
-    `entry` must have passed `judge`. One thread at a time. Raises EntryRejected from the constructor for a
-    method that is not read and for sizes over the limits.
+    `entry` must have passed `judge`. One thread at a time. A `resumable` one can say its state, for a method
+    that has one. Raises EntryRejected from the constructor for a method that is not read and for sizes over
+    the limits.
     """
 
-    def __init__(self, entry: Entry, limits: Limits) -> None:
+    def __init__(self, entry: Entry, limits: Limits, *, resumable: bool = False) -> None:
         if excess := limits.excess(entry.size, entry.compressed_size):
             raise EntryRejected(EntryOutcome.LIMIT_EXCEEDED, excess)
         self.entry = entry
@@ -43,7 +67,9 @@ class EntryReader:
         self.produced = 0  # how many they are
         self.header_length: int | None = None  # from the local header to the data; None: not all read yet
         self.finished = False
-        self._decoder = decompressor(entry)
+        self.boundary: int | None = None  # of the output: no chunk goes across it
+        self._resumable = resumable and can_resume(entry)
+        self._decoder = decompressor(entry, resumable=resumable)
         self._left = entry.compressed_size
         self._held = bytearray()  # of a header or descriptor of which not all has come
 
@@ -62,8 +88,7 @@ class EntryReader:
             piece, view = view[: self._left], view[self._left :]
             self._left -= len(piece)
             if self._decoder is None:
-                self._count(piece)
-                yield piece
+                yield from self._stored(piece)
             else:
                 yield from self._decode(self._decoder, piece)
         if not self._left and not self.finished:
@@ -76,6 +101,46 @@ class EntryReader:
         if self._left or self.header_length is None:
             raise corrupt("the archive's bytes end before the entry does")
         raise EntryRejected(EntryOutcome.HEADER_MISMATCH, "the data descriptor is missing")
+
+    def state(self) -> ReaderState | None:
+        """Where the last chunk ended, to go on from; None where that is not possible, or not worth it.
+
+        To be called between two chunks.
+        """
+        if not self._resumable or self.header_length is None:
+            return None
+        consumed, decoder = self.produced, b""
+        if isinstance(self._decoder, ResumableInflater):
+            consumed = self.entry.compressed_size - self._left - self._decoder.pending
+            decoder = self._decoder.state()
+        if consumed >= self.entry.compressed_size:
+            return None
+        return ReaderState(
+            header_length=self.header_length,
+            consumed=consumed,
+            produced=self.produced,
+            crc32=self.crc32,
+            decoder=decoder,
+        )
+
+    def resume(self, state: ReaderState) -> None:
+        """Go on where another reader of this entry was; the next bytes to feed are at `state.offset`.
+
+        Nothing may have been fed before. Raises ValueError for what cannot be a state of this entry.
+        """
+        entry = self.entry
+        if not self._resumable or self.header_length is not None or self._held:
+            raise ValueError("only a resumable entry of which nothing was read can be entered in the middle")
+        fits = 0 <= state.consumed < entry.compressed_size and 0 <= state.produced <= entry.size
+        if not fits or state.header_length < LOCAL.size:
+            raise ValueError(f"byte {state.produced} of {entry.size} is not a place inside the entry")
+        if self._decoder is None and state.produced != state.consumed:
+            raise ValueError("a stored entry's bytes are the archive's own")
+        if self._decoder is not None:
+            self._decoder = decompressor(entry, resumable=True, state=state.decoder)
+        self.header_length = state.header_length
+        self._left = entry.compressed_size - state.consumed
+        self.produced, self.crc32 = state.produced, state.crc32
 
     def skip_stored(self, count: int, crc: int) -> None:
         """Go on inside a stored entry: its first `count` bytes were read before and have this CRC-32.
@@ -92,6 +157,19 @@ class EntryReader:
         self.produced, self.crc32 = count, crc
         if not self._left:
             self._check_end(_NOTHING)
+
+    def _stored(self, piece: memoryview) -> Iterator[memoryview]:
+        while piece:
+            step = piece[: self._room(len(piece))]
+            piece = piece[len(step) :]
+            self._count(step)
+            yield step
+
+    def _room(self, most: int) -> int:
+        """How long the next chunk may be, so that it does not cross the boundary."""
+        if self.boundary is None or self.boundary <= self.produced:
+            return most
+        return min(most, self.boundary - self.produced)
 
     def _take_header(self, view: memoryview) -> memoryview:
         """Collect the local header; returns what is behind it."""
@@ -117,7 +195,7 @@ class EntryReader:
         data = piece
         while True:
             # Room for one byte more than is due, so that too much shows itself.
-            room = min(STEP_BYTES, self.entry.size - self.produced + 1)
+            room = self._room(min(STEP_BYTES, self.entry.size - self.produced + 1))
             try:
                 out = decoder.decompress(data, room)
             except DATA_ERRORS as error:
