@@ -3,7 +3,6 @@
 from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import JobLister
-from runtime.orchestrator.pagination import Listing
 from runtime.orchestrator.settings import OrchestratorSettings
 from runtime.shared.consumer import SourceQueue
 from runtime.shared.lifecycle import exit_now, serve
@@ -23,7 +22,13 @@ def main() -> None:
         api=parts.api,
         ledger=parts.ledger,
         reporter=parts.reporter,
-        lister=JobLister(Listing(parts.api, settings), parts.ledger, dispatcher),
+        lister=JobLister(
+            parts.api,
+            parts.ledger,
+            dispatcher,
+            parts.metrics,
+            max_pages=settings.export_api_max_pages,
+        ),
     )
     queue = SourceQueue(settings.export_jobs_queue_url, settings.export_jobs_dlq_url)
     consumer = consumer_for(parts, queue, handler, on_parked=handler.on_parked)

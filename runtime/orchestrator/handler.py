@@ -5,12 +5,16 @@ outcome.
 |---------------------------------------|--------------------------------------------------------------------|
 | not the contract                      | park (malformed-message)                                           |
 | job unknown (404)                     | park (unknown-job)                                                 |
-| export failed / expired               | park (export-failed / export-expired)                              |
+| one id among others is not one        | that id alone is parked (malformed-message)                        |
+| export failed / expired or gone (410) | park (export-failed / export-expired)                              |
+| listing that goes round, or on        | retry; park (listing-loop / listing-too-long) when it stays so     |
+| record that is no file                | rejected with its reason; the job does not complete                |
 | export pending / running              | yield, pauses doubling to 15 min; park (export-not-ready) at last  |
 | circuit open, 429                     | yield (the receive count is not spent), until the longest wait     |
-| 5xx, time-outs, HTML, 401/403, loops  | retry; on the last receive parked as retries-exhausted             |
+| 5xx, time-outs, HTML, 401/403         | retry; on the last receive parked as retries-exhausted             |
 """
 
+import json
 import logging
 import random
 from collections.abc import Callable
@@ -24,9 +28,15 @@ from runtime.orchestrator.settings import OrchestratorSettings
 from runtime.shared import logs
 from runtime.shared.consumer import Delivery, Done, Outcome, Park, Retry, Yield
 from runtime.shared.consumer.queues import FIRST_SEEN
-from runtime.shared.contracts import ExportJobsMessage, InvalidMessage, ParkReason, parse_export_jobs
+from runtime.shared.contracts import (
+    ExportJobs,
+    ExportJobsMessage,
+    InvalidMessage,
+    ParkReason,
+    parse_export_jobs,
+)
 from runtime.shared.events import EventNotSent
-from runtime.shared.export_api import ApiError, CircuitOpen, ExportApi, NotFound, RateLimited
+from runtime.shared.export_api import ApiError, CircuitOpen, ExportApi, Gone, NotFound, RateLimited
 from runtime.shared.ledger import AlreadyFinished, Busy, JobClaim, JobLedger
 from runtime.shared.reporting import JobReporter
 from runtime.shared.sending import NotSent, Outgoing, send_all
@@ -68,33 +78,36 @@ class ExportJobsHandler:
 
     def __call__(self, delivery: Delivery) -> Outcome:
         try:
-            message = parse_export_jobs(delivery.body)
+            parsed = parse_export_jobs(delivery.body)
         except InvalidMessage as error:
             return Park(error.reason, str(error))
+        message = parsed.message
         # The message's id stands in for a missing correlation id; it is written into what is sent on.
         delivery.correlation_id = message.correlation_id or delivery.message_id
         logs.bind(correlation_id=delivery.correlation_id)
-        jobs = list(dict.fromkeys(message.export_job_ids))
+        for sentence in parsed.ignored:
+            _log.warning("A field of the message is not usable: %s", sentence)
         try:
-            if len(jobs) > 1:
-                return self._fan_out(message, jobs, delivery)
-            return self._job(message, jobs[0], delivery)
+            if len(message.export_job_ids) + len(parsed.rejected) > 1:
+                return self._fan_out(parsed, delivery)
+            return self._job(message, message.export_job_ids[0], delivery)
         except Busy as busy:
             return Yield("busy", delay_s=busy.retry_after_s)
         except ApiError as error:
             return self._api_fault(error, delivery)
         except ListingFault as fault:
-            return Retry(fault.reason, str(fault))
+            return (Park if fault.final else Retry)(fault.reason, str(fault))
         except (NotSent, EventNotSent, ClientError, BotoCoreError) as error:
             return Retry("aws-error", f"{type(error).__name__}: {error}")
 
     def on_parked(self, delivery: Delivery, reason: str, error: str) -> None:
         """Record and announce the job's failure before its message goes to the dead-letter queue."""
         try:
-            message = parse_export_jobs(delivery.body)
+            parsed = parse_export_jobs(delivery.body)
         except InvalidMessage:
             return
-        if len(set(message.export_job_ids)) > 1:
+        message = parsed.message
+        if len(message.export_job_ids) + len(parsed.rejected) > 1:
             return
         correlation_id = delivery.correlation_id or message.correlation_id or delivery.message_id
         state = self._ledger.park_job(
@@ -102,24 +115,31 @@ class ExportJobsHandler:
         )
         self._reporter.report(state)
 
-    def _fan_out(self, message: ExportJobsMessage, jobs: list[str], delivery: Delivery) -> Outcome:
-        """One message per job, so that each is retried and parked on its own."""
+    def _fan_out(self, parsed: ExportJobs, delivery: Delivery) -> Outcome:
+        """One message per job, so that each is retried and parked on its own.
+
+        What is no id travels the same way, as it came, and is parked when it is received.
+        """
         attributes = {FIRST_SEEN: delivery.first_seen.isoformat()}
-        bodies = (
-            ExportJobsMessage(
-                export_job_ids=(job,), correlation_id=delivery.correlation_id, priority=message.priority
-            ).model_dump_json(exclude_none=True)
-            for job in jobs
-        )
+        message = parsed.message
+        shared = {"correlation_id": delivery.correlation_id, "priority": message.priority}
+        common = {name: value for name, value in shared.items() if value is not None}
         send_all(
             self._sqs,
             self._settings.export_jobs_queue_url,
             (
-                Outgoing(body, group_id=job, attributes=attributes)
-                for job, body in zip(jobs, bodies, strict=True)
+                Outgoing(
+                    json.dumps({"export_job_ids": [job], **common}), group_id=group, attributes=attributes
+                )
+                for job, group in (
+                    *((job, job) for job in message.export_job_ids),
+                    *((value, None) for value in parsed.rejected),
+                )
             ),
         )
-        _log.info("Fanned out to %d jobs", len(jobs))
+        if parsed.rejected:
+            _log.warning("%d of the message's ids are none; each is parked by itself", len(parsed.rejected))
+        _log.info("Fanned out to %d jobs", len(message.export_job_ids))
         return Done()
 
     def _job(self, message: ExportJobsMessage, job: str, delivery: Delivery) -> Outcome:
@@ -148,7 +168,7 @@ class ExportJobsHandler:
         try:
             status = self._api.job_status(claim.export_job_id, wait=delivery.cancellation.wait)
         except NotFound as error:
-            return Park(ParkReason.UNKNOWN_JOB, str(error))
+            return _unknown(error)
         delivery.cancellation.raise_if_set()
         match status:
             case "failed":
@@ -174,7 +194,7 @@ class ExportJobsHandler:
     def _api_fault(self, error: ApiError, delivery: Delivery) -> Outcome:
         text = str(error)
         if isinstance(error, NotFound):
-            return Park(ParkReason.UNKNOWN_JOB, text)
+            return _unknown(error)
         theirs = error.outage or isinstance(error, (CircuitOpen, RateLimited))
         if theirs and self._waited_s(delivery) <= self._settings.not_ready_max_wait_s:
             default = (
@@ -187,6 +207,11 @@ class ExportJobsHandler:
 
     def _waited_s(self, delivery: Delivery) -> float:
         return (self._utc_now() - delivery.first_seen).total_seconds()
+
+
+def _unknown(error: NotFound) -> Park:
+    reason = ParkReason.EXPORT_EXPIRED if isinstance(error, Gone) else ParkReason.UNKNOWN_JOB
+    return Park(reason, str(error))
 
 
 def _kebab(error: Exception) -> str:

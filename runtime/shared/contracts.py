@@ -7,10 +7,19 @@ added. Unknown fields are ignored, so that producers can run ahead of us.
 import hashlib
 import json
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
 MAX_JOBS_PER_MESSAGE = 1_000
 
@@ -47,6 +56,8 @@ class ParkReason(StrEnum):
     EXPORT_FAILED = "export-failed"
     EXPORT_EXPIRED = "export-expired"
     EXPORT_NOT_READY = "export-not-ready"
+    LISTING_LOOP = "listing-loop"
+    LISTING_TOO_LONG = "listing-too-long"
     DOWNLOAD_FORBIDDEN = "download-forbidden"
     NOT_A_ZIP = "not-a-zip"
     TRUNCATED_ARCHIVE = "truncated-archive"
@@ -131,6 +142,14 @@ class DownloadTask(_Message):
 
 M = TypeVar("M", bound=_Message)
 
+_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
+_CORRELATION_ID: TypeAdapter[str] = TypeAdapter(CorrelationId)
+_PRIORITY: TypeAdapter[Priority] = TypeAdapter(Priority)
+_READ_NAMES = frozenset({*ExportJobsMessage.model_fields, *DownloadTask.model_fields, "Message", "detail"})
+_BYTE_ORDER_MARK = "\ufeff"
+# SNS in EventBridge in SNS is as deep as anybody has built it.
+_MAX_WRAPPERS = 4
+
 
 def task_id_for(export_job_id: str, file_id: str) -> str:
     """The same job and file always make the same task, so that listing twice makes no second one."""
@@ -138,12 +157,52 @@ def task_id_for(export_job_id: str, file_id: str) -> str:
     return hashlib.sha256(f"{len(export_job_id)}:{export_job_id}{file_id}".encode()).hexdigest()[:32]
 
 
-def parse_export_jobs(body: str) -> ExportJobsMessage:
-    """Read a body of `export-jobs`, plain or wrapped by SNS (`Message`) or EventBridge (`detail`).
+@dataclass(frozen=True, slots=True)
+class ExportJobs:
+    """A message on `export-jobs` as it can be worked on: the good, and what to do with the rest."""
 
-    Raises InvalidMessage with a sentence that names the field at fault.
+    message: ExportJobsMessage
+    """The usable ids, each once."""
+    rejected: tuple[Any, ...] = ()
+    """Values among the ids that are none, as they came: each is parked in a message of its own."""
+    ignored: tuple[str, ...] = ()
+    """Sentences about fields that were left out, because no job should wait for them."""
+
+
+def parse_export_jobs(body: str) -> ExportJobs:
+    """Read a body of `export-jobs`, plain or wrapped by SNS (`Message`) or EventBridge (`detail`), whichever
+    is inside the other.
+
+    Raises InvalidMessage with a sentence that names the field at fault when no id can be used.
     """
-    return _validate(ExportJobsMessage, _unwrap(_load(body)))
+    document = _unwrap(_load(body))
+    ids = document.get("export_job_ids")
+    if not isinstance(ids, list) or not 0 < len(ids) <= MAX_JOBS_PER_MESSAGE:
+        return ExportJobs(_validate(ExportJobsMessage, document))
+    good, rejected = _sorted_ids(ids)
+    if not good:
+        return ExportJobs(_validate(ExportJobsMessage, document))
+    fields: dict[str, Any] = {"export_job_ids": good}
+    ignored = []
+    for name, type_ in (("correlation_id", _CORRELATION_ID), ("priority", _PRIORITY)):
+        value = document.get(name)
+        try:
+            fields[name] = type_.validate_python(value) if value not in (None, "") else None
+        except ValidationError as error:
+            ignored.append(f"{name} is not used: {error.errors(include_input=False)[0]['msg']}")
+    return ExportJobs(ExportJobsMessage(**fields), rejected, tuple(ignored))
+
+
+def _sorted_ids(ids: list[Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The usable ids and the others, each once and in order."""
+    good: dict[str, None] = {}
+    rejected: dict[str, Any] = {}
+    for value in ids:
+        try:
+            good[_IDENTIFIER.validate_python(value, strict=True)] = None
+        except ValidationError:
+            rejected[json.dumps(value)] = value
+    return tuple(good), tuple(rejected.values())
 
 
 def parse_download_task(body: str) -> DownloadTask:
@@ -160,7 +219,7 @@ def parse_download_task(body: str) -> DownloadTask:
 
 def _load(body: str) -> dict[str, Any]:
     try:
-        document = json.loads(body)
+        document = json.loads(body.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError) as error:
         raise InvalidMessage(f"the body is not JSON: {error}") from error
     if not isinstance(document, dict):
@@ -168,14 +227,29 @@ def _load(body: str) -> dict[str, Any]:
     return document
 
 
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, unless it gives a name that matters here twice: parsers disagree on which one counts."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        for name, value in pairs:
+            if name in _READ_NAMES and document[name] != value:
+                raise ValueError(f"{name} is given twice, with different values")
+    return document
+
+
 def _unwrap(document: dict[str, Any]) -> dict[str, Any]:
-    if "export_job_ids" in document:
-        return document
-    message, detail = document.get("Message"), document.get("detail")
-    if isinstance(message, str):
-        # An SNS subscription may itself carry an EventBridge event.
-        return _unwrap(_load(message))
-    return detail if isinstance(detail, dict) else document
+    """What SNS (`Message`, text) and EventBridge (`detail`, an object or its text) have put around a body."""
+    for _ in range(_MAX_WRAPPERS):
+        if "export_job_ids" in document:
+            break
+        inner = document.get("Message", document.get("detail"))
+        if isinstance(inner, str):
+            document = _load(inner)
+        elif isinstance(inner, dict):
+            document = inner
+        else:
+            break
+    return document
 
 
 def _validate(model: type[M], document: dict[str, Any]) -> M:

@@ -8,9 +8,12 @@ seconds.
 import sys
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from runtime.shared.export_api.profile import VendorProfile
+from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
 
 EXIT_CONFIGURATION = 2
 
@@ -20,20 +23,7 @@ SQS_WAIT_CAP_S = 20.0
 PROTECTION_CAP_MINUTES = 2_880
 
 
-def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("it must start with https:// or http://")
-    if "@" in value.split("/")[2]:
-        raise ValueError("it must not hold a user or password; credentials belong in the secret")
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Seconds = Annotated[float, Field(gt=0)]
-NonEmpty = Annotated[str, Field(min_length=1)]
-
-
-class CommonSettings(BaseSettings):
+class CommonSettings(VendorProfile):
     """Variables that the orchestrator and the worker share; the field name in upper case is the variable."""
 
     # env_ignore_empty: a task definition writes "" where it means "the default".
@@ -47,12 +37,6 @@ class CommonSettings(BaseSettings):
     download_tasks_queue_url: HttpUrl
     event_bus_name: NonEmpty = "default"
 
-    export_api_base_url: HttpUrl
-    export_api_auth: Literal["bearer", "api-key", "oauth2"] = "bearer"
-    export_api_secret_arn: NonEmpty
-    export_api_timeout_s: Seconds = 30
-    export_api_attempts: Annotated[int, Field(ge=1, le=20)] = 4
-    """Tries of one request while the message stays in hand; afterwards the message itself is retried."""
     breaker_failures: Annotated[int, Field(ge=1)] = 5
     breaker_reset_s: Seconds = 30
 

@@ -18,6 +18,7 @@ from runtime.shared.export_api.auth import authenticator
 from runtime.shared.export_api.circuit import Circuit
 from runtime.shared.export_api.credentials import SecretStore
 from runtime.shared.export_api.gate import CircuitGate
+from runtime.shared.export_api.transport import DeadlineTransport
 from runtime.shared.ledger import Ledger
 from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.lifecycle import StopSignal
@@ -61,20 +62,19 @@ def wire_service(settings: CommonSettings) -> Parts:
     )
     gate = CircuitGate(metrics, reset_s=settings.breaker_reset_s)
     http = httpx.Client(
-        timeout=settings.export_api_timeout_s,
-        limits=httpx.Limits(max_connections=settings.slots + 2, max_keepalive_connections=settings.slots + 2),
+        transport=DeadlineTransport(
+            connections=settings.slots + 2, deadline_s=settings.export_api_deadline_s
+        ),
+        timeout=httpx.Timeout(settings.export_api_timeout_s, connect=settings.export_api_connect_timeout_s),
         follow_redirects=False,
         # A proxy or .netrc of the environment must not see or replace the API's credentials.
         trust_env=False,
     )
     api = ExportApi(
-        settings.export_api_base_url,
+        settings,
         http,
-        authenticator(
-            settings.export_api_auth, SecretStore(aws.secrets, settings.export_api_secret_arn), http
-        ),
+        authenticator(settings, SecretStore(aws.secrets, settings.export_api_secret_arn), http),
         Circuit(failures=settings.breaker_failures, reset_s=settings.breaker_reset_s, listener=gate),
-        attempts=settings.export_api_attempts,
         timer=partial(metrics.timer, "ApiLatency"),
         on_error=lambda _kind: metrics.add("ApiErrors"),
     )

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from runtime.shared.settings import CommonSettings, HttpUrl, NonEmpty, Seconds
+from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
+from runtime.shared.settings import CommonSettings
 from runtime.worker.archive import Limits
 
 MIB = 1024 * 1024

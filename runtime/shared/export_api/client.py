@@ -10,18 +10,18 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from runtime.shared.backoff import Backoff, Wait
-from runtime.shared.contracts import Identifier
 from runtime.shared.export_api.auth import Authenticator
+from runtime.shared.export_api.body import ACCEPT_ENCODING, Unreadable, read_beginning, read_document
 from runtime.shared.export_api.circuit import Circuit
 from runtime.shared.export_api.errors import (
     ApiError,
+    Gone,
     InvalidAnswer,
     NotFound,
     RateLimited,
@@ -29,34 +29,43 @@ from runtime.shared.export_api.errors import (
     Unauthorised,
     Unavailable,
 )
+from runtime.shared.export_api.pagination import Asked, pages_of
+from runtime.shared.export_api.profile import JobStatus, VendorProfile
+from runtime.shared.export_api.records import FileRecord, RecordReader, expand
 from runtime.shared.retry_after import retry_after_s
 
-JobStatus = Literal["pending", "running", "completed", "failed", "expired"]
-_STATUSES = ("pending", "running", "completed", "failed", "expired")
-
-# A page of 500 records is a few hundred kB; an answer beyond this is not one we asked for.
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-FIRST_WAIT_S = 0.2
 # Waits longer than this are the message's to make, not the slot's.
 INLINE_WAIT_S = 3.0
+FIRST_WAIT_S = 0.2
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_ERROR_BODY_BYTES = 64 * 1024
 
 _AMBIGUOUS = re.compile(r"[\\\x00-\x20\x7f]")
+# An address that every parser reads the same way, and most are of this kind.
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?][!-~]*)?")
 
 
-def _usable_size(value: Any) -> Any:
-    # The size is a hint; a vendor that gives "unknown" or -1 must not lose the file over it.
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON document, where it came from in the end, and its `Link` header."""
+
+    document: Any
+    url: str
+    link: str
 
 
-class FileRecord(BaseModel):
-    """One file of an export, as the API lists it."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The usable records, a sentence for each unusable one, and where the next page is (None: this was the
+    last).
+    """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    file_id: Identifier
-    name: Annotated[str, StringConstraints(min_length=1, max_length=4_096)]
-    size: Annotated[int | None, BeforeValidator(_usable_size)] = None
-    download_url: Annotated[str, StringConstraints(min_length=1, max_length=65_536), Field(repr=False)]
+    records: tuple[FileRecord, ...]
+    rejected: tuple[str, ...]
+    next_position: str | None
+    repeats: bool = False
+    """The next page is this page."""
 
 
 class ExportApi:
@@ -69,57 +78,70 @@ class ExportApi:
 
     def __init__(
         self,
-        base_url: str,
+        profile: VendorProfile,
         http: httpx.Client,
         authenticator: Authenticator,
         circuit: Circuit,
         *,
-        attempts: int,
         timer: Callable[[], AbstractContextManager[None]] = nullcontext,
         on_error: Callable[[str], None] = lambda _kind: None,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._base = httpx.URL(base_url)
+        self._profile = profile
+        self._base = httpx.URL(profile.export_api_base_url)
         self._http = http
         self._authenticator = authenticator
         self._circuit = circuit
-        self._attempts = attempts
         self._timer = timer
         self._on_error = on_error
         self._utc_now = utc_now
+        self._reader = RecordReader(profile, self.absolute)
+        self._pages = pages_of(profile, self._own)
 
     def job_status(self, export_job_id: str, *, wait: Wait = time.sleep) -> JobStatus:
         """Raises ApiError; NotFound for an unknown job."""
-        document = self.get_json(self.url(f"/v1/exports/{quote(export_job_id, safe='')}"), wait=wait).document
-        status = document.get("status") if isinstance(document, dict) else None
-        if status not in _STATUSES:
-            raise InvalidAnswer(
-                f"the job's status is {json.dumps(status)[:100]}, not one of {', '.join(_STATUSES)}"
-            )
-        return cast("JobStatus", status)
+        url = self._url(self._profile.export_api_status_path, export_job_id=export_job_id)
+        return self._reader.status(self._get(url, wait=wait).document, export_job_id)
 
     def get_file(self, export_job_id: str, file_id: str, *, wait: Wait = time.sleep) -> FileRecord:
         """The file's record with a fresh `download_url`. Raises ApiError; NotFound for an unknown file."""
-        path = f"/v1/exports/{quote(export_job_id, safe='')}/files/{quote(file_id, safe='')}"
-        document = self.get_json(self.url(path), wait=wait).document
-        try:
-            record = FileRecord.model_validate(document)
-        except ValidationError as error:
-            raise InvalidAnswer(f"the file record of {file_id} is not usable: {describe(error)}") from error
-        if record.file_id != file_id:
-            raise InvalidAnswer(f"asked for file {file_id}, the API answers with {record.file_id}")
-        return record
+        url = self._url(self._profile.export_api_file_path, export_job_id=export_job_id, file_id=file_id)
+        return self._reader.file(self._get(url, wait=wait).document, file_id)
 
-    def url(self, path: str, params: Mapping[str, str] | None = None) -> str:
-        """A path of the API below its base URL."""
-        url = self._base.copy_with(raw_path=(self._base.path.rstrip("/") + path).encode("ascii"))
-        return str(url.copy_merge_params(params) if params else url)
+    def list_files(self, export_job_id: str, position: str | None = None, *, wait: Wait = time.sleep) -> Page:
+        """The page of the job's files at `position` (None: the first). Raises ApiError."""
+        parameters = self._pages.parameters(position)
+        if parameters is None and position is not None:
+            url = position
+        else:
+            url = self._url(self._profile.export_api_files_path, export_job_id=export_job_id)
+            url = str(httpx.URL(url).copy_merge_params(dict(parameters or {})))
+        try:
+            answer = self._get(url, wait=wait)
+        except (NotFound, Refused) as error:
+            if position is None or not self._pages.beyond_the_end(position, error.status or 0):
+                raise
+            return Page((), (), None)
+        records = self._reader.page(answer.document)
+        following = self._pages.following(
+            Asked(
+                url=answer.url,
+                position=position,
+                document=answer.document,
+                link=answer.link,
+                listed=records.listed,
+            )
+        )
+        repeats = following is not None and following in (position, url, answer.url)
+        return Page(records.usable, records.rejected, following, repeats)
 
     def absolute(self, url: str) -> str:
         """A possibly relative URL from an answer. Raises InvalidAnswer when it is not http(s) at all."""
+        # What is absolute already goes on letter for letter: normalising could break its signature.
+        if _PLAIN.fullmatch(url):
+            return url
         try:
-            absolute = self._base.join(url)
-            # What is absolute already goes on letter for letter: normalising could break its signature.
+            absolute = self._base.copy_with(path=self._base.path.rstrip("/") + "/").join(url)
             if httpx.URL(url).is_absolute_url and absolute.scheme in {"http", "https"} and absolute.host:
                 return url
         except (httpx.InvalidURL, ValueError) as error:
@@ -141,20 +163,43 @@ class ExportApi:
             return False
 
     def headers_for(self, url: str, *, fresh: bool = False) -> Mapping[str, str]:
-        """The credentials to send to this URL: none unless it is the API's own.
+        """The credentials to send with a download from this URL: none unless it is the API's own, and the
+        profile wants them there.
 
         `fresh` after a 401 or 403. Raises Unauthorised | Unavailable.
         """
-        return self._authenticator.headers(fresh=fresh) if self.is_own(url) else {}
+        if not self._profile.export_api_token_with_downloads or not self.is_own(url):
+            return {}
+        return self._authenticator.headers(fresh=fresh)
 
-    def get_json(self, url: str, *, wait: Wait = time.sleep) -> "Answer":
+    def _url(self, template: str, **ids: str) -> str:
+        """A path of the API below its base URL."""
+        path = expand(template, ids, encoded=self._profile.export_api_encoded_ids)
+        return str(self._base.copy_with(raw_path=(self._base.path.rstrip("/") + path).encode("ascii")))
+
+    def _own(self, base: str, url: str) -> str:
+        """A URL from an answer that our credentials go to. Raises InvalidAnswer for another origin's."""
+        try:
+            absolute = httpx.URL(base).join(url)
+            upgraded = absolute.copy_with(scheme="https", port=None)
+            # Behind a proxy that ends TLS many servers believe that they speak plain HTTP.
+            if absolute.scheme == "http" and absolute.port is None and self.is_own(str(upgraded)):
+                absolute = upgraded
+        except (httpx.InvalidURL, ValueError) as error:
+            raise InvalidAnswer("an address within the API cannot be read") from error
+        if not self.is_own(str(absolute)):
+            raise InvalidAnswer("the API refers to another origin for its own documents")
+        return str(absolute)
+
+    def _get(self, url: str, *, wait: Wait) -> Answer:
         """GET a JSON document from the API's own origin, retrying inline what a moment may heal. Raises
         ApiError.
         """
         if not self.is_own(url):
-            raise InvalidAnswer("the API refers to another origin for its own listing")
+            raise InvalidAnswer("the API refers to another origin for its own documents")
 
-        backoff = Backoff(wait, attempts=self._attempts, base_s=FIRST_WAIT_S, max_s=INLINE_WAIT_S)
+        attempts = self._profile.export_api_attempts
+        backoff = Backoff(wait, attempts=attempts, base_s=FIRST_WAIT_S, max_s=INLINE_WAIT_S)
         # The circuit counts whole operations: a few failed tries of one request are not an outage.
         with self._circuit.call(_counts):
             while True:
@@ -164,7 +209,7 @@ class ExportApi:
                     if not backoff.failed(error.retry_after_s):
                         raise
 
-    def _observed(self, url: str) -> "Answer":
+    def _observed(self, url: str) -> Answer:
         try:
             with self._timer():
                 return self._once(url)
@@ -172,62 +217,92 @@ class ExportApi:
             self._on_error(type(error).__name__)
             raise
 
-    def _once(self, url: str) -> "Answer":
-        answer, body = self._send(url, fresh=False)
-        if answer.status_code in {401, 403}:
-            # The secret may just have rotated.
-            answer, body = self._send(url, fresh=True)
-        what = f"GET {answer.request.url.path}"
-        status = answer.status_code
-        if status == 200:
-            return Answer(_document(what, answer, body), answer.links.get("next", {}).get("url"))
-        pause = retry_after_s(answer.headers.get("retry-after"), self._utc_now())
-        text = f"{what} answers {status}{_problem(answer, body)}"
-        # Several vendors limit the rate with 403: nobody says when to come back with the wrong credentials.
-        if status == 429 or (status == 403 and pause is not None):
-            raise RateLimited(text, pause)
-        if status in {401, 403}:
-            raise Unauthorised(text)
-        if status == 404:
-            raise NotFound(text)
-        if status >= 500 or status == 408:
-            raise Unavailable(text, pause)
-        if status < 400:
-            raise InvalidAnswer(f"{text}; a JSON document was expected")
-        raise Refused(text)
+    def _once(self, url: str) -> Answer:
+        """One request and the redirects it leads through."""
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._send(url, fresh=False)
+            if isinstance(answer, Failure) and answer.status in {401, 403} and answer.retry_after_s is None:
+                # The secret may just have rotated.
+                answer = self._send(url, fresh=True)
+            if isinstance(answer, Answer):
+                return answer
+            if answer.status not in _REDIRECTS or not answer.location:
+                raise answer.error()
+            url = self._own(url, answer.location)
+        raise InvalidAnswer(f"GET {httpx.URL(url).path} redirects more than {MAX_REDIRECTS} times")
 
-    def _send(self, url: str, *, fresh: bool) -> tuple[httpx.Response, bytes]:
-        headers = {"Accept": "application/json", **self._authenticator.headers(fresh=fresh)}
+    def _send(self, url: str, *, fresh: bool) -> "Answer | Failure":
+        headers = {
+            "Accept": "application/json",
+            **self._profile.export_api_headers,
+            "Accept-Encoding": ACCEPT_ENCODING,
+            **self._authenticator.headers(fresh=fresh),
+        }
+        what = f"GET {httpx.URL(url).path}"
         try:
             with self._http.stream("GET", url, headers=headers) as answer:
-                body = bytearray()
-                for chunk in answer.iter_bytes():
-                    body += chunk
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise InvalidAnswer(
-                            f"GET {answer.request.url.path} answers more than {MAX_ANSWER_BYTES} bytes"
-                        )
-                return answer, bytes(body)
-        except httpx.DecodingError as error:
-            raise InvalidAnswer("an answer cannot be decompressed") from error
+                if answer.status_code != 200:
+                    return self._failure(what, answer)
+                document = read_document(
+                    answer.iter_raw(),
+                    answer.headers.get("content-encoding", ""),
+                    answer.headers.get("content-type", ""),
+                    limit=self._profile.export_api_max_answer_bytes,
+                )
+                return Answer(document, url, _header(answer, b"link"))
+        except Unreadable as error:
+            raise InvalidAnswer(f"{what} answers 200 with a body that {error}") from error
         except httpx.TransportError as error:
-            raise Unavailable(f"GET {httpx.URL(url).path} failed: {type(error).__name__}") from error
+            raise Unavailable(f"{what} failed: {type(error).__name__}") from error
+
+    def _failure(self, what: str, answer: httpx.Response) -> "Failure":
+        try:
+            body = read_beginning(answer.iter_raw(), _ERROR_BODY_BYTES)
+        except httpx.TransportError:
+            # The status says enough, whatever became of the text.
+            body = b""
+        location = _header(answer, b"location")
+        return Failure(
+            what=what,
+            status=answer.status_code,
+            title=_problem(answer, body),
+            # RFC 9110 wants ASCII there; a raw UTF-8 address is what several servers send.
+            location=quote(location, safe="!#$%&'()*+,/:;=?@[]~"),
+            retry_after_s=retry_after_s(answer.headers.get("retry-after"), self._utc_now()),
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A JSON document and the address that its `Link` header calls next, if any."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An answer other than 200."""
 
-    document: Any
-    next_link: str | None
+    what: str
+    status: int
+    title: str
+    location: str
+    retry_after_s: float | None
 
+    def error(self) -> ApiError:
+        """What it means to the caller."""
+        error = self._error(f"{self.what} answers {self.status}{self.title}")
+        error.status = self.status
+        return error
 
-def describe(error: ValidationError) -> str:
-    """The fields at fault, without their values (they may be signed URLs)."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in fault['loc']) or 'record'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)[:3]
-    )
+    def _error(self, text: str) -> ApiError:
+        status = self.status
+        if status == 429 or (status == 403 and self.retry_after_s is not None):
+            return RateLimited(text, self.retry_after_s)
+        if status in {401, 403}:
+            return Unauthorised(text)
+        if status == 404:
+            return NotFound(text)
+        if status == 410:
+            return Gone(text)
+        if status >= 500 or status in {408, 425}:
+            return Unavailable(text, self.retry_after_s)
+        if status < 400:
+            return InvalidAnswer(f"{text}; a JSON document was expected")
+        return Refused(text)
 
 
 def _counts(error: BaseException) -> bool:
@@ -241,12 +316,13 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)
 
 
-def _document(what: str, answer: httpx.Response, body: bytes) -> Any:
+def _header(answer: httpx.Response, name: bytes) -> str:
+    """Every line of a header as one, in UTF-8 where it is that."""
+    raw = b", ".join(value for key, value in answer.headers.raw if key.lower() == name)
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        kind = answer.headers.get("content-type", "no content type")[:60]
-        raise InvalidAnswer(f"{what} answers 200 with {kind} that is not JSON") from error
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _problem(answer: httpx.Response, body: bytes) -> str:

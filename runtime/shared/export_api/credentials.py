@@ -71,3 +71,12 @@ class SecretStore:
                 f"aws secretsmanager put-secret-value --secret-id {self._arn} --secret-string file://credentials.json"
             )
         return f"the secret {self._arn} cannot be read: {error}"
+
+
+def usable(secret: Mapping[str, str], name: str) -> str:
+    """A field of the secret that may go into a header. Raises Unauthorised."""
+    value = secret.get(name, "")
+    # A newline or other odd character would make httpx refuse the header with the value in its message.
+    if not value or not value.isprintable() or not value.isascii():
+        raise Unauthorised(f'the API\'s secret has no usable "{name}"')
+    return value

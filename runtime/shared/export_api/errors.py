@@ -7,10 +7,16 @@ class ApiError(Exception):
     retry_after_s: float | None = None
     outage: bool = False
     """The circuit had been open and this was the call that tried: the API's fault, not this message's."""
+    status: int | None = None
+    """The status of the answer, where there was one."""
 
 
 class NotFound(ApiError):
     """404: the job or file is not known there. Park."""
+
+
+class Gone(NotFound):
+    """410: it was there once. Park."""
 
 
 class Refused(ApiError):
@@ -22,7 +28,7 @@ class Unauthorised(ApiError):
 
 
 class InvalidAnswer(ApiError):
-    """A 2xx that is not the contract: HTML, broken JSON, a missing field. Retry."""
+    """An answer that is not the contract: HTML, broken JSON, a missing field, another origin. Retry."""
 
 
 class Unavailable(ApiError):
@@ -34,7 +40,7 @@ class Unavailable(ApiError):
 
 
 class RateLimited(Unavailable):
-    """429: nobody's fault. Yield for `retry_after_s`."""
+    """429, or 403 with a Retry-After: nobody's fault. Yield for `retry_after_s`."""
 
 
 class CircuitOpen(ApiError):

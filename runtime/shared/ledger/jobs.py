@@ -16,6 +16,7 @@ from runtime.shared.ledger.types import (
     JobOutcome,
     JobState,
     LeaseLost,
+    ListingState,
     Recorded,
 )
 
@@ -56,8 +57,13 @@ class JobLedger:
             int(item["generation"]),
             owner,
             str(item["correlation_id"]),
-            item.get("cursor"),
-            int(item.get("pages", 0)),
+            ListingState(
+                cursor=item.get("cursor"),
+                pages=int(item.get("pages", 0)),
+                barren=int(item.get("barren_pages", 0)),
+                rejected=int(item.get("records_rejected", 0)),
+                rejections=tuple(item.get("rejections", ())),
+            ),
         )
 
     def renew_job(self, claim: JobClaim, lease_s: float) -> None:
@@ -145,16 +151,24 @@ class JobLedger:
         if position in refusal.items:
             raise LeaseLost(f"the listing of job {claim.export_job_id} was taken over") from refusal
 
-    def advance(self, claim: JobClaim, cursor: str | None, pages: int) -> None:
-        """Every task of the pages before `cursor` has been sent. Raises LeaseLost."""
-        self._fenced(claim, set={"cursor": cursor, "pages": pages})
+    def advance(self, claim: JobClaim, listing: ListingState) -> None:
+        """The listing has come this far. Raises LeaseLost."""
+        self._fenced(
+            claim,
+            set={"cursor": listing.cursor, "barren_pages": listing.barren, **_so_far(listing)},
+        )
 
-    def finish_listing(self, claim: JobClaim) -> JobState:
+    def finish_listing(self, claim: JobClaim, listing: ListingState) -> JobState:
         """The last page has been sent; from now on the job may complete. Raises LeaseLost."""
         self._fenced(
             claim,
-            set={"listing_complete": True, "status": "processing", "lease_until": 0},
-            remove=("cursor",),
+            set={
+                "listing_complete": True,
+                "status": "processing",
+                "lease_until": 0,
+                **_so_far(listing),
+            },
+            remove=("cursor", "barren_pages"),
         )
         return self.job_state(claim.export_job_id)
 
@@ -180,6 +194,8 @@ class JobLedger:
                     JOB,
                     set={"status": "failed", "reason": reason, "error": error[:ERROR_CHARACTERS]},
                     defaults={"created_at": now, "correlation_id": correlation_id},
+                    # Whoever sends it again wants to see whether the vendor's loop is gone.
+                    remove=("barren_pages",),
                     when=Attr("listing_complete").not_exists() & leases.free(now),
                 )
             )
@@ -203,6 +219,8 @@ class JobLedger:
             str(item.get("error", "")),
             str(item.get("announced", "")),
             {name: float(item[name]) for name in ("created_at", "finished_at") if name in item},
+            records_rejected=int(item.get("records_rejected", 0)),
+            rejections=tuple(item.get("rejections", ())),
         )
 
     def begin_announcement(self, state: JobState, outcome: JobOutcome, lease_s: float) -> bool:
@@ -246,3 +264,11 @@ class JobLedger:
                 export_job_id, JOB, set={"announced": outcome} if said else {}, remove=("announcing_until",)
             )
         )
+
+
+def _so_far(listing: ListingState) -> dict[str, Any]:
+    return {
+        "pages": listing.pages,
+        "records_rejected": listing.rejected,
+        "rejections": list(listing.rejections),
+    }

@@ -14,6 +14,7 @@ __all__ = [
     "JobOutcome",
     "JobState",
     "LeaseLost",
+    "ListingState",
     "PartsState",
     "Recorded",
     "Split",
@@ -98,14 +99,32 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class JobClaim:
-    """The right to list one job; `cursor` and `pages` say where an interrupted listing goes on."""
+    """The right to list one job; `listing` says where an interrupted one goes on."""
 
     export_job_id: str
     generation: int
     owner: str
     correlation_id: str
+    listing: "ListingState"
+
+    @property
+    def pages(self) -> int:
+        """Pages whose tasks have been sent before this claim."""
+        return self.listing.pages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingState:
+    """How far a listing is: everything before `cursor` has been sent and counted."""
+
     cursor: str | None = None
     pages: int = 0
+    barren: int = 0
+    """Pages in a row that brought no new file."""
+    rejected: int = 0
+    """Records that are not files of the contract."""
+    rejections: tuple[str, ...] = ()
+    """Why, for the first of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +157,10 @@ class JobState:
     """The outcome whose event has been sent."""
     times: Mapping[str, float] = field(default_factory=dict)
     """Epoch seconds: created_at, finished_at where known."""
+    records_rejected: int = 0
+    """Records of the listing that became no task."""
+    rejections: tuple[str, ...] = ()
+    """Why, for the first of them."""
 
     @property
     def outcome(self) -> JobOutcome | None:
@@ -146,7 +169,7 @@ class JobState:
             return "failed"
         if not self.listing_complete or self.tasks_done + self.tasks_parked < self.tasks_total:
             return None
-        return "failed" if self.tasks_parked else "completed"
+        return "failed" if self.tasks_parked or self.records_rejected else "completed"
 
 
 class AlreadyFinished(Exception):

@@ -1,0 +1,160 @@
+"""A vendor as settings: where its documents are, what they call things, how a listing goes on and ends.
+
+The defaults are the default profile (docs/export-api.openapi.yaml). docs/profiles/ explains every field and
+shows other vendors. A field is a JMESPath expression on the JSON answer, a path a template on the base URL.
+"""
+
+import re
+from typing import Annotated, Literal
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings
+
+from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
+
+JobStatus = Literal["pending", "running", "completed", "failed", "expired"]
+Pagination = Literal["cursor", "next-url", "link-header", "page", "offset"]
+
+MIB = 1024 * 1024
+
+# RFC 3986's pchar, "/" and "?", with RFC 6570's {simple} and {+reserved} expansions of the two ids.
+_LITERAL = r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]"
+_JOB = r"\{\+?export_job_id\}"
+_FILE = r"\{\+?file_id\}"
+JOB_TEMPLATE = rf"^/(?:{_LITERAL}|{_JOB})*{_JOB}(?:{_LITERAL}|{_JOB})*$"
+FILE_TEMPLATE = rf"^/(?:{_LITERAL}|{_JOB}|{_FILE})*{_FILE}(?:{_LITERAL}|{_JOB}|{_FILE})*$"
+# RFC 9110's token, and its field value without what could end the line.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+# What the client sets itself; another value would break it or leak.
+_OWN_HEADERS = frozenset(
+    ("authorization", "connection", "content-length", "host", "transfer-encoding", "accept-encoding")
+)
+
+
+def _expression(text: str) -> str:
+    try:
+        jmespath.compile(text)
+    except JMESPathError as error:
+        raise ValueError(f"it is not a JMESPath expression: {str(error).splitlines()[0]}") from error
+    return text
+
+
+def _header_name(name: str) -> str:
+    if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS - {"authorization"}:
+        raise ValueError("it is not the name of a header, or of one that the client sets itself")
+    return name
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            raise ValueError(f"{name!r} is not a header's name, or one that the client sets itself")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the value of {name} is not printable ASCII")
+    return headers
+
+
+def _not_a_refusal(status: int) -> int:
+    if status in {401, 403, 408, 425, 429}:
+        raise ValueError("it says something about the caller or the moment, never that a listing has ended")
+    return status
+
+
+def _api_url(url: str) -> str:
+    if "?" in url or "#" in url:
+        raise ValueError("it must not hold a query or fragment; a path's template may hold a query")
+    return url
+
+
+ApiUrl = Annotated[HttpUrl, AfterValidator(_api_url)]
+Expression = Annotated[
+    str, Field(min_length=1, json_schema_extra={"format": "jmespath"}), AfterValidator(_expression)
+]
+OptionalExpression = Annotated[
+    str,
+    Field(json_schema_extra={"format": "jmespath"}),
+    AfterValidator(lambda text: _expression(text) if text else text),
+]
+EndStatus = Annotated[int, Field(ge=400, le=499), AfterValidator(_not_a_refusal)]
+
+
+class VendorProfile(BaseSettings):
+    """The variables that say how a vendor's API speaks; both services read them."""
+
+    export_api_base_url: ApiUrl
+    export_api_headers: Annotated[dict[str, str], AfterValidator(_headers)] = {}
+    """Sent with every call: a version, a tenant."""
+
+    export_api_auth: Literal["bearer", "api-key", "oauth2"] = "bearer"
+    export_api_secret_arn: NonEmpty
+    export_api_key_header: Annotated[NonEmpty, AfterValidator(_header_name)] = "X-API-Key"
+    export_api_oauth_token_url: str = ""
+    """The four of OAuth 2.0 may also be fields of the secret, which win."""
+    export_api_oauth_scope: str = ""
+    export_api_oauth_audience: str = ""
+    export_api_oauth_client_auth: Literal["basic", "body"] = "basic"
+    export_api_token_with_downloads: bool = True
+    """Whether the credentials also go with download links on the API's own origin."""
+
+    export_api_status_path: Annotated[str, Field(pattern=JOB_TEMPLATE)] = "/v1/exports/{export_job_id}"
+    export_api_files_path: Annotated[str, Field(pattern=JOB_TEMPLATE)] = "/v1/exports/{export_job_id}/files"
+    export_api_file_path: Annotated[str, Field(pattern=FILE_TEMPLATE)] = (
+        "/v1/exports/{export_job_id}/files/{file_id}"
+    )
+    export_api_encoded_ids: bool = False
+    """Ids that hold `/` or what else one path segment cannot are ours percent-encoded: a/b is a%2Fb."""
+
+    export_api_status_field: Expression = "status"
+    export_api_status_words: dict[str, JobStatus] = {
+        "pending": "pending",
+        "running": "running",
+        "completed": "completed",
+        "failed": "failed",
+        "expired": "expired",
+    }
+    """The vendor's words for ours; a word that is not here is an answer that cannot be read."""
+    export_api_job_id_field: OptionalExpression = ""
+    """Where the status document names its job; it must be the one asked for."""
+    export_api_files_field: Expression = "files"
+    export_api_file_field: Expression = "@"
+    """The record inside the answer about one file."""
+    export_api_file_id_field: Expression = "file_id"
+    export_api_file_name_field: Expression = "name"
+    export_api_file_size_field: Expression = "size"
+    export_api_download_url_field: Expression = "download_url"
+
+    export_api_pagination: Pagination = "cursor"
+    export_api_page_size: Annotated[int, Field(ge=1, le=10_000)] = 500
+    export_api_limit_param: NonEmpty = "limit"
+    export_api_cursor_param: NonEmpty = "cursor"
+    export_api_page_param: NonEmpty = "page"
+    export_api_first_page: Annotated[int, Field(ge=0)] = 1
+    export_api_offset_param: NonEmpty = "offset"
+    export_api_next_cursor_field: Expression = "next_cursor"
+    export_api_next_url_field: Expression = "next"
+    export_api_end_values: tuple[str, ...] = ("-1",)
+    """Cursors and addresses that mean the end, beside null, "", false and absence."""
+    export_api_has_more_field: OptionalExpression = ""
+    export_api_total_field: OptionalExpression = ""
+    """How many files the listing has, in the modes page and offset."""
+    export_api_total_pages_field: OptionalExpression = ""
+    export_api_short_page_ends: bool = False
+    """A page with fewer files than asked for is the last. Not for vendors that cap the page size."""
+    export_api_end_statuses: tuple[EndStatus, ...] = ()
+    """Statuses that say "beyond the end" to any page but the first, such as 404."""
+
+    export_api_connect_timeout_s: Seconds = 10
+    export_api_timeout_s: Seconds = 30
+    """The longest silence within an answer."""
+    export_api_deadline_s: Seconds = 120
+    """The longest that one call may take, to the last byte."""
+    export_api_attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    """Tries of one request while the message stays in hand; afterwards the message itself is retried."""
+    export_api_max_answer_bytes: Annotated[int, Field(ge=1_024, le=1_024 * MIB)] = 64 * MIB
+    """The most that one answer may hold, counted after decompression."""
+    export_api_max_page_records: Annotated[int, Field(ge=1)] = 200_000
+    export_api_max_pages: Annotated[int, Field(ge=1)] = 1_000_000
+    """The most pages that one listing may have."""
