@@ -92,8 +92,7 @@ class JobLister:
 
     def _give_up(self, claim: JobClaim, so_far: ListingState, weight: int, text: str) -> None:
         """Count what cannot be a listing on the job, so that no number of attempts makes it endless."""
-        # The next attempt starts where this one did: what a loop went round in is no progress.
-        spent = replace(claim.listing, barren=max(so_far.barren, claim.listing.barren + weight))
+        spent = replace(so_far, barren=max(so_far.barren, claim.listing.barren + weight))
         self._ledger.advance(claim, spent)
         raise ListingFault("listing-loop", text, final=spent.barren > _allowance(claim))
 

@@ -45,7 +45,8 @@ def wrapped_by_eventbridge(body: str) -> str:
     ids=["plain", "sns", "eventbridge", "eventbridge-over-sns"],
 )
 def test_the_same_body_is_read_however_it_is_wrapped(wrap):
-    message = parse_export_jobs(wrap('{"export_job_ids": ["a", "b"], "correlation_id": "c", "new": 1}'))
+    parsed = parse_export_jobs(wrap('{"export_job_ids": ["a", "b"], "correlation_id": "c", "new": 1}'))
+    message = parsed.message
     assert message.export_job_ids == ("a", "b")
     assert message.correlation_id == "c"
 
@@ -61,7 +62,6 @@ def test_the_same_body_is_read_however_it_is_wrapped(wrap):
         ('{"export_job_ids": [7]}', "export_job_ids.0"),
         ('{"export_job_ids": ["../x"]}', "export_job_ids.0"),
         ('{"export_job_ids": [".."]}', "export_job_ids.0"),
-        ('{"export_job_ids": ["a"], "priority": "urgent"}', "priority"),
         (json.dumps({"export_job_ids": [str(n) for n in range(1001)]}), "at most 1000"),
         (wrapped_by_sns("plain text"), "not JSON"),
         ("[" * 100_000, "not JSON"),

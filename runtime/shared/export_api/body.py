@@ -29,7 +29,7 @@ _CHARSETS = frozenset(
 
 
 class Unreadable(Exception):
-    """The body is not one JSON document within the bound; the text says why."""
+    """The body is not one JSON document within the bound; the text says what it is instead."""
 
 
 class TwoValues(ValueError):
@@ -62,11 +62,11 @@ def read_document(chunks: Iterable[bytes], coding: str, content_type: str, *, li
             body += piece
         return json.loads(_text(body, content_type), object_pairs_hook=_object)
     except (zlib.error, zstd.ZstdError, EOFError) as error:
-        raise Unreadable("cannot be decompressed") from error
+        raise Unreadable("a body that cannot be decompressed") from error
     except (ValueError, RecursionError) as error:
         kind = content_type[:60] or "no content type"
         packed = f" in {coding[:30]}" if coding else ""
-        raise Unreadable(f"is {kind}{packed} that is not JSON") from error
+        raise Unreadable(f"{kind}{packed} that is not JSON") from error
 
 
 def read_beginning(chunks: Iterable[bytes], limit: int) -> bytes:
@@ -83,7 +83,7 @@ def _decoded(chunks: Iterable[bytes], coding: str, limit: int) -> Iterator[bytes
     """The body without its codings, the announced ones and those that nobody announced."""
     codings = [name.strip().lower() for name in coding.split(",") if name.strip()]
     if len(codings) > _MAX_CODINGS:
-        raise Unreadable(f"has {len(codings)} content codings")
+        raise Unreadable(f"{len(codings)} content codings")
     stream = _bounded(chunks, limit)
     for name in reversed(codings):
         if name in {"gzip", "x-gzip", "zstd"}:
@@ -119,7 +119,7 @@ def _bounded(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
     for chunk in chunks:
         size += len(chunk)
         if size > limit:
-            raise Unreadable(f"is more than {limit} bytes")
+            raise Unreadable(f"a body of more than {limit} bytes")
         yield chunk
 
 

@@ -251,7 +251,7 @@ class ExportApi:
                 )
                 return Answer(document, url, _header(answer, b"link"))
         except Unreadable as error:
-            raise InvalidAnswer(f"{what} answers 200 with a body that {error}") from error
+            raise InvalidAnswer(f"{what} answers 200 with {error}") from error
         except httpx.TransportError as error:
             raise Unavailable(f"{what} failed: {type(error).__name__}") from error
 

@@ -114,7 +114,7 @@ class OAuth2:
                     limit=_MAX_ANSWER_BYTES,
                 )
         except Unreadable as error:
-            raise Unauthorised(f"the token endpoint answers 200 with a body that {error}") from error
+            raise Unauthorised(f"the token endpoint answers 200 with {error}") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unavailable(f"the token endpoint does not answer ({type(error).__name__})") from error
         return self._read(document)

@@ -97,22 +97,6 @@ class Claim:
     """What an earlier attempt saved with `checkpoint`, for going on inside the unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobClaim:
-    """The right to list one job; `listing` says where an interrupted one goes on."""
-
-    export_job_id: str
-    generation: int
-    owner: str
-    correlation_id: str
-    listing: "ListingState"
-
-    @property
-    def pages(self) -> int:
-        """Pages whose tasks have been sent before this claim."""
-        return self.listing.pages
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingState:
     """How far a listing is: everything before `cursor` has been sent and counted."""
@@ -125,6 +109,22 @@ class ListingState:
     """Records that are not files of the contract."""
     rejections: tuple[str, ...] = ()
     """Why, for the first of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobClaim:
+    """The right to list one job; `listing` says where an interrupted one goes on."""
+
+    export_job_id: str
+    generation: int
+    owner: str
+    correlation_id: str
+    listing: ListingState = ListingState()
+
+    @property
+    def pages(self) -> int:
+        """Pages whose tasks have been sent before this claim."""
+        return self.listing.pages
 
 
 @dataclass(frozen=True, slots=True)

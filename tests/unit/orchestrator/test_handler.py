@@ -10,13 +10,12 @@ import pytest
 
 from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.orchestrator.handler import ExportJobsHandler
-from runtime.orchestrator.listing import MAX_BARREN_PAGES, JobLister
-from runtime.orchestrator.pagination import Listing
+from runtime.orchestrator.listing import MAX_BARREN_PAGES, JobLister, ListingFault
 from runtime.shared.consumer import Cancellation, Cancelled, Delivery, Done, Outcome, Park, Retry, Yield
 from runtime.shared.contracts import task_id_for
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import client as api_client
-from runtime.shared.ledger import JobClaim, Ledger
+from runtime.shared.ledger import JobClaim, Ledger, ListingState, WorkUnit
 from runtime.shared.metrics import Metrics
 from runtime.shared.reporting import JobReporter
 from tests.unit.conftest import Aws, Clock
@@ -77,7 +76,11 @@ class World:
             ledger=self.ledger,
             reporter=JobReporter(self.ledger, EventBus(self.events, "default")),  # type: ignore[arg-type]
             lister=JobLister(
-                Listing(api, configured), self.ledger, Dispatcher(self.aws.sqs, self.tasks_url, metrics)
+                api,
+                self.ledger,
+                Dispatcher(self.aws.sqs, self.tasks_url, metrics),
+                metrics,
+                max_pages=configured.export_api_max_pages,
             ),
             utc_now=lambda: NOW,
             uniform=lambda _low, high: high,
@@ -153,7 +156,7 @@ def test_a_crash_between_counting_and_sending_loses_no_task(world: World) -> Non
 def test_an_expired_cursor_starts_over_without_counting_twice(world: World) -> None:
     claim = world.ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
     world.ledger.record_tasks(claim, {task_id_for("job", "a"): "a"}, 0)
-    world.ledger.advance(claim, "gone", 1)
+    world.ledger.advance(claim, ListingState(cursor="gone", pages=1))
     world.ledger.release_job(claim)
 
     def refuse(request: httpx.Request) -> httpx.Response | None:
@@ -168,7 +171,7 @@ class CountingLedger:
 
     def __init__(self) -> None:
         self.known: set[str] = set()
-        self.advanced: list[str | None] = []
+        self.advanced: list[ListingState] = []
 
     def record_tasks(self, _claim: JobClaim, files: dict[str, str], _page: int) -> Any:
         from runtime.shared.ledger.types import Recorded
@@ -177,8 +180,8 @@ class CountingLedger:
         self.known.update(new)
         return Recorded(new, ())
 
-    def advance(self, _claim: JobClaim, cursor: str | None, _pages: int) -> None:
-        self.advanced.append(cursor)
+    def advance(self, _claim: JobClaim, listing: ListingState) -> None:
+        self.advanced.append(listing)
 
 
 class Nowhere:
@@ -187,31 +190,81 @@ class Nowhere:
 
 
 @pytest.mark.parametrize(
-    "following", [lambda _page: 0, lambda page: (page + 1) % 3, lambda page: min(page + 1, 2)]
+    ("following", "requests"),
+    [
+        (lambda _page: 0, 2),
+        (lambda page: (page + 1) % 3, 4),
+        (lambda page: min(page + 1, 2), 3),
+        (lambda page: page + 1, MAX_BARREN_PAGES + 5),
+    ],
+    ids=["itself", "period 3", "the last page itself", "never the same"],
 )
-def test_a_cursor_that_loops_comes_to_an_end(following: Any) -> None:
-    from runtime.orchestrator.listing import ListingFault
+def test_a_loop_is_known_when_it_closes_and_costs_the_job_a_bounded_number_of_requests(
+    following: Any, requests: int
+) -> None:
+    ledger = CountingLedger()
+    state, attempts, asked = ListingState(), 0, 0
+    while True:
+        vendor = Vendor(PAGES, following=following)
+        metrics = Metrics(namespace="n", service="s", environment="e", interval_s=60)
+        lister = JobLister(vendor.api(), ledger, Nowhere(), metrics, max_pages=10_000)  # type: ignore[arg-type]
+        with pytest.raises(ListingFault) as fault:
+            lister.run(JobClaim("job", 1, "o", "c", state), delivery(JOB), None)
+        assert fault.value.reason == "listing-loop"
+        assert len(vendor.requests) <= requests
+        state, attempts, asked = ledger.advanced[-1], attempts + 1, asked + len(vendor.requests)
+        if fault.value.final:
+            break
+    assert attempts <= 6
+    assert asked <= MAX_BARREN_PAGES + 10
 
-    vendor = Vendor(PAGES, following=following)
-    lister = JobLister(Listing(vendor.api(), settings()), CountingLedger(), Nowhere())  # type: ignore[arg-type]
-    with pytest.raises(ListingFault) as fault:
-        lister.run(JobClaim("job", 1, "o", "c"), delivery(JOB), None)
-    assert fault.value.reason == "listing-loop"
-    assert len(vendor.requests) <= MAX_BARREN_PAGES + 5
+
+def test_a_listing_without_end_is_given_up_at_the_page_cap(world: World) -> None:
+    numbers = iter(range(10_000))
+    vendor = Vendor(
+        [[]],
+        override=lambda request: (
+            httpx.Response(
+                200, json={"files": [record(f"f{next(numbers)}")], "next_cursor": str(next(numbers))}
+            )
+            if request.url.path.endswith("/files")
+            else None
+        ),
+    )
+    outcome = world.handler(vendor, export_api_max_pages=7)(delivery(JOB))
+    assert isinstance(outcome, Park)
+    assert outcome.reason == "listing-too-long"
+    assert len(vendor.requests) == 8
 
 
-def test_malformed_records_hold_back_only_the_end(world: World) -> None:
+def test_a_record_that_is_no_file_is_rejected_with_its_reason_and_the_job_does_not_complete(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     pages = [[record("a"), {"file_id": "x/y", "name": "n", "download_url": "u"}], [record("b")]]
-    outcome = world.handler(Vendor(pages))(delivery(JOB))
-    assert isinstance(outcome, Retry)
-    assert outcome.reason == "malformed-file-records"
-    assert "record 2 of the page: file_id" in outcome.error
+    assert world.handler(Vendor(pages))(delivery(JOB)) == Done()
     assert {task["file_id"] for task in world.tasks()} == {"a", "b"}
     state = world.ledger.job_state("job")
-    assert (state.tasks_total, state.listing_complete) == (2, False)
-    pages[0].pop()
+    assert (state.tasks_total, state.listing_complete, state.records_rejected) == (2, True, 1)
+    assert state.rejections[0].startswith("page 1, record 2 of the page: file_id: ")
+    assert "Rejected a record of the listing: page 1, record 2" in caplog.text
+    for file_id in ("a", "b"):
+        unit = WorkUnit("job", task_id_for("job", file_id), file_id)
+        state = world.ledger.complete(world.ledger.claim(unit, owner="w", lease_s=60), {})
+    assert state.outcome == "failed"
+
+
+def test_rejected_records_are_counted_once_however_often_the_listing_is_interrupted(world: World) -> None:
+    pages = [[record("a"), {"file_id": ""}], [{}, record("b")], [record("c")]]
+    interrupted = delivery(JOB)
+
+    def stop_at_second(request: httpx.Request) -> None:
+        if request.url.params.get("cursor") == "1":
+            interrupted.cancellation.set("stopping")
+
+    with pytest.raises(Cancelled):
+        world.handler(Vendor(pages, override=stop_at_second))(interrupted)
     assert world.handler(Vendor(pages))(delivery(JOB)) == Done()
-    assert world.ledger.job_state("job").tasks_total == 2
+    assert world.ledger.job_state("job").records_rejected == 2
 
 
 def test_several_jobs_are_fanned_out_each_on_its_own(world: World) -> None:

@@ -14,6 +14,18 @@ from runtime.shared.export_api.circuit import Circuit
 BASE = "https://api.example"
 
 
+class Wire(httpx.MockTransport):
+    """Answers made in memory, their bodies still to be read, as when they come from a socket."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if not answer.is_stream_consumed:
+            return answer
+        return httpx.Response(
+            answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content)
+        )
+
+
 class NoAuth:
     def headers(self, *, fresh: bool = False) -> dict[str, str]:
         return {}
@@ -88,8 +100,7 @@ class Vendor:
                     )
         return httpx.Response(200, content=json.dumps({"files": files, **document}), headers=headers)
 
-    def api(self, **circuit: Any) -> ExportApi:
-        http = httpx.Client(transport=httpx.MockTransport(self), trust_env=False)
-        return ExportApi(
-            BASE, http, NoAuth(), Circuit(**({"failures": 99, "reset_s": 30} | circuit)), attempts=2
-        )
+    def api(self, *, failures: int = 99, **profile: Any) -> ExportApi:
+        http = httpx.Client(transport=Wire(self), trust_env=False)
+        values = {"export_api_attempts": 2, "export_api_pagination": self.mode} | profile
+        return ExportApi(settings(**values), http, NoAuth(), Circuit(failures=failures, reset_s=30))

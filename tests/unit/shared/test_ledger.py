@@ -12,6 +12,7 @@ from runtime.shared.ledger import (
     JobClaim,
     LeaseLost,
     Ledger,
+    ListingState,
     Superseded,
     WorkUnit,
 )
@@ -25,7 +26,7 @@ def listing(ledger: Ledger, *, tasks: int, finish: bool = True) -> JobClaim:
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
     ledger.record_tasks(claim, {f"t{n}": f"f{n}" for n in range(tasks)}, 0)
     if finish:
-        ledger.finish_listing(claim)
+        ledger.finish_listing(claim, claim.listing)
     return claim
 
 
@@ -96,12 +97,12 @@ def test_a_job_is_not_finished_while_its_listing_runs(ledger: Ledger) -> None:
     claim = listing(ledger, tasks=1, finish=False)
     complete(ledger, "t0")
     assert ledger.job_state("job").outcome is None
-    assert ledger.finish_listing(claim).outcome == "completed"
+    assert ledger.finish_listing(claim, claim.listing).outcome == "completed"
 
 
 def test_an_empty_job_is_completed(ledger: Ledger) -> None:
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
-    assert ledger.finish_listing(claim).outcome == "completed"
+    assert ledger.finish_listing(claim, claim.listing).outcome == "completed"
 
 
 def test_repeated_and_reordered_files_are_counted_once(ledger: Ledger) -> None:
@@ -117,19 +118,19 @@ def test_repeated_and_reordered_files_are_counted_once(ledger: Ledger) -> None:
 def test_only_the_interrupted_page_is_sent_again(ledger: Ledger, clock: Clock) -> None:
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
     ledger.record_tasks(claim, {"t0": "f0"}, 0)
-    ledger.advance(claim, "second", 1)
+    ledger.advance(claim, ListingState(cursor="second", pages=1))
     ledger.record_tasks(claim, {"t1": "f1"}, 1)
     clock.advance(61)
     resumed = ledger.claim_job("job", owner="p", lease_s=60, correlation_id="other")
-    assert (resumed.cursor, resumed.pages, resumed.correlation_id) == ("second", 1, "c")
+    assert (resumed.listing.cursor, resumed.pages, resumed.correlation_id) == ("second", 1, "c")
     recorded = ledger.record_tasks(resumed, {"t0": "f0", "t1": "f1"}, 1)
     assert (recorded.new, recorded.again) == ((), ("t1",))
     with pytest.raises(LeaseLost):
         ledger.record_tasks(claim, {"t2": "f2"}, 1)
     with pytest.raises(LeaseLost):
-        ledger.advance(claim, "third", 2)
+        ledger.advance(claim, ListingState(cursor="third", pages=2))
     with pytest.raises(LeaseLost):
-        ledger.finish_listing(claim)
+        ledger.finish_listing(claim, claim.listing)
 
 
 @pytest.mark.parametrize("end", ["none", "done", "parked"])
@@ -250,7 +251,7 @@ def test_a_parked_job_can_be_claimed_again_and_a_listed_one_cannot(ledger: Ledge
     assert claim.correlation_id == "c"
     with pytest.raises(LeaseLost, match="being listed"):
         ledger.park_job("job", "unknown-job", "404", correlation_id="c")
-    ledger.finish_listing(claim)
+    ledger.finish_listing(claim, claim.listing)
     with pytest.raises(AlreadyFinished):
         ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
     assert ledger.park_job("job", "retries-exhausted", "x", correlation_id="c").reason == ""
@@ -260,7 +261,7 @@ def test_one_caller_announces_and_the_next_takes_over_only_after_a_crash(
     ledger: Ledger, clock: Clock
 ) -> None:
     claim = listing(ledger, tasks=0, finish=False)
-    state = ledger.finish_listing(claim)
+    state = ledger.finish_listing(claim, claim.listing)
     assert ledger.begin_announcement(state, "completed", 15)
     with pytest.raises(Busy):
         ledger.begin_announcement(state, "completed", 15)

@@ -345,7 +345,7 @@ def test_a_job_is_announced_once_and_its_events_follow_the_schemas(aws: Aws, led
     reporter = JobReporter(ledger, EventBus(aws.events, url.rpartition("/")[2]))
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
     ledger.record_tasks(claim, {"t": "f"}, 0)
-    ledger.finish_listing(claim)
+    ledger.finish_listing(claim, claim.listing)
     unit = WorkUnit("job", "t", "f")
     reporter.report_job("job")  # not finished: nothing is said
     state = ledger.park(ledger.claim(unit, owner="w", lease_s=60), "not-a-zip", "https://x/?sig=secret")

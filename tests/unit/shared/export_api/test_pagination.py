@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.orchestrator.pagination import Listing
 from runtime.shared.export_api import InvalidAnswer
-from tests.unit.orchestrator.vendor import Vendor, record, settings
+from tests.unit.orchestrator.vendor import Vendor, record
 
 MODES = ["cursor", "next-url", "link-header", "page", "offset"]
 
@@ -18,11 +17,11 @@ pages = st.lists(st.integers(1, 7), min_size=1, max_size=8)
 
 
 def walk(vendor: Vendor) -> list[str]:
-    listing = Listing(vendor.api(), settings(export_api_pagination=vendor.mode, export_api_page_size=100))
+    api = vendor.api(export_api_page_size=100)
     found: list[str] = []
     position: str | None = None
     for _ in range(100):
-        page = listing.page("job", position)
+        page = api.list_files("job", position)
         found += [item.file_id for item in page.records]
         position = page.next_position
         if position is None:
@@ -84,29 +83,26 @@ _record = st.fixed_dictionaries(
 @given(st.lists(_json | _record, max_size=6))
 def test_unusable_records_are_told_apart_and_none_gets_lost(items: list[Any]) -> None:
     vendor = Vendor([[*items, record("good")]])
-    page = Listing(vendor.api(), settings()).page("job", None)
+    page = vendor.api().list_files("job")
     assert page.records[-1].file_id == "good"
-    assert len(page.records) + len(page.malformed) == len(items) + 1
+    assert len(page.records) + len(page.rejected) == len(items) + 1
 
 
 def test_a_records_fault_is_named_without_its_url() -> None:
     vendor = Vendor([[{"file_id": "f", "download_url": "https://x/?sig=secret"}]])
-    (fault,) = Listing(vendor.api(), settings()).page("job", None).malformed
+    (fault,) = vendor.api().list_files("job").rejected
     assert fault == "record 1 of the page: name: Field required"
 
 
 def test_field_names_are_settings() -> None:
     answer = httpx.Response(200, json={"data": {"items": [record("f")]}, "meta": {"next": "n"}})
     vendor = Vendor([[]], override=lambda _request: answer)
-    listing = Listing(
-        vendor.api(),
-        settings(
-            export_api_files_field="data.items",
-            export_api_next_cursor_field="meta.next",
-            export_api_limit_param="size",
-            export_api_cursor_param="after",
-        ),
+    api = vendor.api(
+        export_api_files_field="data.items",
+        export_api_next_cursor_field="meta.next",
+        export_api_limit_param="size",
+        export_api_cursor_param="after",
     )
-    page = listing.page("job", "here")
+    page = api.list_files("job", "here")
     assert (page.records[0].file_id, page.next_position) == ("f", "n")
     assert vendor.requests == ["https://api.example/v1/exports/job/files?size=500&after=here"]
