@@ -44,7 +44,7 @@ class NetworkStack(cdk.Stack):
             "Cluster",
             cluster_name=environment.cluster_name,
             vpc=self.vpc,
-            # RunningTaskCount, which scaling divides by, is a Container Insights metric.
+            # DesiredTaskCount, which scaling divides by, is a Container Insights metric.
             container_insights_v2=ecs.ContainerInsights.ENABLED,
             enable_fargate_capacity_providers=True,
         )

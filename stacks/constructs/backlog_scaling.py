@@ -10,19 +10,16 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.values import Service
+from stacks.values.service import SCALE_IN_S, SCALE_OUT_S
 
 _Policy = autoscaling.CfnScalingPolicy
-_SCALE_OUT = cdk.Duration.minutes(1)
-# Jobs take hours: a lull of a few minutes says nothing about the next half hour, and a task that goes has to
-# hand its work over first.
-_SCALE_IN = cdk.Duration.minutes(15)
 
 
 class BacklogScaling(Construct):
     """Builds:
 
     - the service's scalable target, between its least and most tasks;
-    - target tracking on the backlog per task: (visible + in flight) / running tasks, over all its queues;
+    - target tracking on the backlog per task: (visible + in flight) / desired tasks, over all its queues;
     - target tracking on CPU beside it, for work that is heavier than its count says.
 
     Why not on visible messages alone: a message that is being worked on is not visible. A fleet that has
@@ -30,8 +27,14 @@ class BacklogScaling(Construct):
     its work back, see a backlog, scale out, and so on for ever. Counting what is in flight makes the metric
     fall only as work is finished.
 
+    Why by desired tasks and not by running ones: the desired count is what the policy steers. While tasks
+    that are no longer wanted finish what they have in hand, more run than are desired; divided by those, the
+    same backlog would ask for fewer tasks again and again, and for too many afterwards. And nothing counts
+    running tasks where none runs. `python -m ops.scaling` shows the difference over a day.
+
     With several target-tracking policies any one scales out and all must agree to scale in, so CPU can only
-    add tasks. While none runs (a first deployment) the backlog is divided by one instead of zero.
+    add tasks. FILL: a queue that nobody has used for hours and a service without tasks send no data, and a
+    metric with a hole keeps its policy from acting.
     """
 
     def __init__(
@@ -48,8 +51,8 @@ class BacklogScaling(Construct):
         count.scale_on_cpu_utilization(
             "Cpu",
             target_utilization_percent=values.cpu_target_percent,
-            scale_in_cooldown=_SCALE_IN,
-            scale_out_cooldown=_SCALE_OUT,
+            scale_in_cooldown=cdk.Duration.seconds(SCALE_IN_S),
+            scale_out_cooldown=cdk.Duration.seconds(SCALE_OUT_S),
         )
         target = cast("autoscaling.ScalableTarget", count.node.find_child("Target"))
         # The L2's tracking of a custom metric takes no metric math, so the policy is spelled out.
@@ -61,8 +64,8 @@ class BacklogScaling(Construct):
             scaling_target_id=target.scalable_target_id,
             target_tracking_scaling_policy_configuration=_Policy.TargetTrackingScalingPolicyConfigurationProperty(
                 target_value=values.backlog_per_task,
-                scale_in_cooldown=_SCALE_IN.to_seconds(),
-                scale_out_cooldown=_SCALE_OUT.to_seconds(),
+                scale_in_cooldown=SCALE_IN_S,
+                scale_out_cooldown=SCALE_OUT_S,
                 customized_metric_specification=_Policy.CustomizedMetricSpecificationProperty(
                     metrics=_backlog_per_task(service, queues)
                 ),
@@ -82,12 +85,12 @@ def _backlog_per_task(
             queries.append(
                 _query(f"{prefix}{index}", "AWS/SQS", name, {"QueueName": queue.queue_name}, "Average")
             )
-    backlog = "+".join(str(query.id) for query in queries)
+    backlog = "+".join(f"FILL({query.id},0)" for query in queries)
     queries.append(
         _query(
-            "running",
+            "desired",
             "ECS/ContainerInsights",
-            "RunningTaskCount",
+            "DesiredTaskCount",
             {"ClusterName": service.cluster.cluster_name, "ServiceName": service.service_name},
             "Average",
         )
@@ -95,8 +98,8 @@ def _backlog_per_task(
     queries.append(
         _Policy.TargetTrackingMetricDataQueryProperty(
             id="perTask",
-            label="messages waiting and in flight, per running task",
-            expression=f"({backlog})/IF(running>0,running,1)",
+            label="messages waiting and in flight, per desired task",
+            expression=f"({backlog})/IF(FILL(desired,0)>0,FILL(desired,0),1)",
             return_data=True,
         )
     )

@@ -35,7 +35,7 @@ def _backlog(deployment: Deployment, service: ServiceView) -> Iterator[Finding]:
     if service.name != "worker":
         return
     load, values = deployment.environment.load, deployment.environment.worker
-    arrivals = load.export_jobs_per_day * load.archives_per_export_job / 24
+    arrivals = load.archives_per_hour
     capacity = values.max_tasks * values.slots * 60 / load.mean_archive_minutes
     if capacity <= arrivals:
         yield Finding(

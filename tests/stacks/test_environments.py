@@ -47,6 +47,10 @@ def stage(environment: Environment) -> ExportProcessing:
         (lambda: Storage(protected=True, existing_metadata_key_arn=KEY), "name the table too"),
         (lambda: DEV.export_api.derive(base_url="http://plain.example.com"), "base_url"),
         (lambda: Service.model_validate({"cpus": 1}), "cpus"),
+        (lambda: DEV.load.derive(p95_archive_minutes=20), "each should be at least the one before"),
+        (lambda: DEV.load.derive(longest_archive_hours=1), "each should be at least the one before"),
+        (lambda: DEV.load.derive(p95_archive_minutes=200), "one of the two is mistaken"),
+        (lambda: DEV.load.derive(peak_factor=0.5), "peak_factor"),
     ],
 )
 def test_a_wrong_value_names_itself(build, sentence):

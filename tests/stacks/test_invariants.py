@@ -48,6 +48,21 @@ def visible_only(properties):
     specification["Metrics"] = [metric for metric in specification["Metrics"] if metric["Id"] != "inflight0"]
 
 
+def by_running_tasks(properties):
+    specification = properties["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
+    (desired,) = [metric for metric in specification["Metrics"] if metric["Id"] == "desired"]
+    desired["MetricStat"]["Metric"]["MetricName"] = "RunningTaskCount"
+
+
+def no_fill(properties):
+    specification = properties["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
+    specification["Metrics"][-1]["Expression"] = "(visible0+inflight0)/IF(desired>0,desired,1)"
+
+
+def tracking(key, value):
+    return lambda properties: properties["TargetTrackingScalingPolicyConfiguration"].__setitem__(key, value)
+
+
 def open_to_the_world(properties):
     properties["SecurityGroupIngress"] = [{"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp"}]
 
@@ -83,8 +98,19 @@ BREACHES = [
     ("task-size", TASK, "worker", variable("SCRATCH_BUDGET_BYTES", str(96 * GIB)), "on a disk of 100"),
     ("task-size", TASK, "worker", no_mounts, "no writable volume"),
     ("scaling", POLICY, "Worker/Scaling", visible_only, "does not scale on its backlog"),
-    ("scaling", POLICY, "Worker/Scaling", backlog_target(8), "tasks are never full"),
-    ("scaling", POLICY, "Worker/Scaling", backlog_target(500), "between 32 and 128"),
+    ("scaling", POLICY, "Worker/Scaling", by_running_tasks, "does not scale on its backlog"),
+    ("scaling", POLICY, "Worker/Scaling", no_fill, "does not scale on its backlog"),
+    ("scaling", POLICY, "Worker/Scaling", backlog_target(8), "tasks stay mostly empty"),
+    ("scaling", POLICY, "Worker/Scaling", backlog_target(5000), "between 256 and 2048"),
+    ("scaling", POLICY, "Worker/Scaling", tracking("ScaleInCooldown", 60), "a ScaleInCooldown of 60 s"),
+    (
+        "scaling",
+        POLICY,
+        "worker/Worker/Service",
+        tracking("ScaleOutCooldown", 0),
+        "a ScaleOutCooldown of 0 s",
+    ),
+    ("scaling", POLICY, "Worker/Scaling", tracking("DisableScaleIn", True), "never scales in"),
     ("capacity", SERVICE, "worker", spot_only, "does not fall back to on-demand"),
     ("capacity", SERVICE, "worker", unknown_provider, "'FARGATE-SPOT', which does not exist"),
     ("settings", TASK, "worker", variable("PROTECTION_MINUTES", "2881"), "maximum of 2880"),
@@ -121,13 +147,33 @@ def test_a_breach_is_said(deployments, breach):
     assert all(finding.text.endswith(".") and finding.resource.path for _, finding in found)
 
 
-def test_a_fleet_that_cannot_keep_up_is_said(deployments):
-    small = PROD.derive(worker={"max_tasks": 20})
+@pytest.mark.parametrize(
+    ("changes", "rule", "sentence"),
+    [
+        ({"worker": {"max_tasks": 4, "on_demand_base": 1}}, "retention", "the backlog would grow for ever"),
+        (
+            {"worker": {"max_tasks": 10}, "load": {"peak_hours": 20}},
+            "peak",
+            "brings 10,417 at once: after 20 h of it",
+        ),
+        (
+            {"worker": {"max_tasks": 8}, "alarms": {"queue_wait_hours": 0.5}},
+            "peak",
+            "says 0.5",
+        ),
+        (
+            {"load": {"mean_archive_minutes": 300, "p95_archive_minutes": 400, "peak_hours": 6}},
+            "peak",
+            "104,167 at once",
+        ),
+    ],
+)
+def test_a_fleet_that_cannot_keep_up_is_said(deployments, changes, rule, sentence):
+    small = PROD.derive(**changes)
     found = list(findings(altered(deployments["prod"], TASK, lambda _: None, environment=small)))
 
-    assert [name for name, _ in found] == ["retention"]
-    assert "the backlog would grow for ever" in found[0][1].text
+    assert any(name == rule and sentence in finding.text for name, finding in found), found
 
 
 def test_every_invariant_has_a_breach_here():
-    assert {breach[0] for breach in BREACHES} >= set(INVARIANTS)
+    assert {breach[0] for breach in BREACHES} | {"peak"} >= set(INVARIANTS)

@@ -182,8 +182,19 @@ def test_backlog_per_task_counts_what_is_in_hand_and_survives_no_tasks(deploymen
         (result,) = [
             m for m in backlog["CustomizedMetricSpecification"]["Metrics"] if m.get("ReturnData") is True
         ]
-        assert result["Expression"] == "(visible0+inflight0)/IF(running>0,running,1)"
+        assert result["Expression"] == (
+            "(FILL(visible0,0)+FILL(inflight0,0))/IF(FILL(desired,0)>0,FILL(desired,0),1)"
+        )
         assert backlog["ScaleInCooldown"] >= 600
+
+
+def test_prod_carries_the_records_load(deployments):
+    environment = deployments["prod"].environment
+    load, worker = environment.load, environment.worker
+    assert (load.export_jobs_per_day, load.peak_factor, load.mean_archive_minutes) == (100_000, 5, 30)
+    assert round(load.archives_at_once, -2) == 10_400
+    assert worker.max_tasks * worker.slots >= load.archives_at_once
+    assert load.archives_at_once / worker.backlog_per_task < worker.max_tasks / 2, "room for heavy archives"
 
 
 def test_services_go_before_the_capacity_providers_they_use(assembly, deployment):
