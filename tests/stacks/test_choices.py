@@ -79,4 +79,4 @@ def test_a_base_image_by_digest_reaches_the_build(tmp_path):
         for image in json.loads(file.read_text())["dockerImages"].values()
     ]
     assert len(images) == 2
-    assert all(arguments == {"BASE_IMAGE": PINNED} for arguments in images)
+    assert [arguments["BASE_IMAGE"] for arguments in images] == [PINNED] * 2
