@@ -84,7 +84,8 @@ bench: setup ## the worker beside three peers and the machine's limit (benchmark
 FUZZ_S ?= 120
 
 .PHONY: fuzz
-fuzz: setup ## hostile archives against the reader for FUZZ_S seconds, led by coverage (tests/fuzz)
+fuzz: setup ## hostile archives and answers for FUZZ_S seconds, led by coverage (tests/fuzz)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.txt
-	$(BIN)/python -m tests.fuzz.archive bytes $$(($(FUZZ_S) / 2))
-	$(BIN)/python -m tests.fuzz.archive parts $$(($(FUZZ_S) / 2))
+	$(BIN)/python -m tests.fuzz.archive bytes $$(($(FUZZ_S) / 3))
+	$(BIN)/python -m tests.fuzz.archive parts $$(($(FUZZ_S) / 3))
+	$(BIN)/python -m tests.fuzz.http $$(($(FUZZ_S) / 3))

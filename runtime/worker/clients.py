@@ -10,7 +10,7 @@ from botocore.exceptions import NoCredentialsError
 from runtime.worker.aws.client import AwsClient
 from runtime.worker.aws.endpoint import Endpoint, bucket_endpoint, tls_context
 from runtime.worker.aws.objects import ObjectStore
-from runtime.worker.aws.signing import Signer
+from runtime.worker.aws.sigv4 import Signer
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-Buffer = bytes | bytearray | memoryview
+from runtime.worker.buffer import Buffer
+
+__all__ = ["Buffer", "ByteSource", "Limits"]
 
 
 class ByteSource(Protocol):

@@ -5,24 +5,26 @@ it finishes the first hides the service's latency without a thread per request, 
 would make slower, not faster.
 """
 
-import random
 import ssl
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runtime.shared.backoff import Backoff
 from runtime.worker.aws.endpoint import Endpoint
 from runtime.worker.aws.errors import AwsError, AwsUnreachable, error_of
-from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, Signer
+from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, Signer
 from runtime.worker.bounds.scope import Scope
-from runtime.worker.http.connect import open_wire
-from runtime.worker.http.connection import Buffer, Head, Wire, WireError
+from runtime.worker.buffer import Buffer
+from runtime.worker.http.connect import open_connection
+from runtime.worker.http.connection import HttpConnection
+from runtime.worker.http.errors import TransferError
+from runtime.worker.http.grammar import Head
+from runtime.worker.http.pool import ConnectionPool
 
 _READ_TIMEOUT_S = 60.0
 _ATTEMPTS = 7
-_BACK_OFF_BASE_S = 0.1
+_BACK_OFF_BASE_S = 0.2
 _BACK_OFF_MAX_S = 5.0
 _ANSWER_LIMIT = 32 * 1024 * 1024
 
@@ -45,12 +47,14 @@ class Exchange:
     """A call that has been sent, or whose sending failed (then `finish` tries again)."""
 
     call: Call
-    wire: Wire | None
-    error: WireError | None
+    connection: HttpConnection | None
+    error: TransferError | None
 
 
 @dataclass(slots=True)
-class Answer:
+class Success:
+    """The answer to a call that was granted."""
+
     headers: Mapping[str, str]
     body: bytes
 
@@ -71,9 +75,9 @@ class AwsClient:
         self._on_first_use = on_first_use
         self._used: set[str] = set()
         self._lock = threading.Lock()
-        self._idle: deque[Wire] = deque()
+        self._pool = ConnectionPool()
 
-    def call(self, call: Call, scope: Scope) -> Answer:
+    def call(self, call: Call, scope: Scope) -> Success:
         """Send and wait. Raises AwsError, AwsUnreachable, or what the scope ended with."""
         return self.finish(self.start(call, scope), scope)
 
@@ -87,20 +91,20 @@ class AwsClient:
         scope.check()
         return self._send(call, scope, fresh=False)
 
-    def finish(self, exchange: Exchange, scope: Scope) -> Answer:
+    def finish(self, exchange: Exchange, scope: Scope) -> Success:
         """Wait for the answer, with retries. Raises AwsError, AwsUnreachable, or what the scope ended
         with.
         """
-        attempt = 1
+        backoff = Backoff(scope.wait, attempts=_ATTEMPTS, base_s=_BACK_OFF_BASE_S, max_s=_BACK_OFF_MAX_S)
         while True:
-            reused = exchange.wire is not None and exchange.wire.reused
+            reused = exchange.connection is not None and exchange.connection.reused
             try:
                 return self._receive(exchange, scope)
-            except WireError as error:
+            except TransferError as error:
                 scope.check()
                 failure: Exception = AwsUnreachable(
                     exchange.call.operation,
-                    f"no answer from {self.endpoint.host} after {attempt} attempts: {error}",
+                    f"no answer from {self.endpoint.host} after {backoff.failures + 1} attempts: {error}",
                 )
                 if reused:  # the other side may close an idle connection whenever it likes: no fault of its
                     exchange = self._send(exchange.call, scope, fresh=True)
@@ -109,70 +113,63 @@ class AwsClient:
                 if not error.retryable:
                     raise
                 failure = error
-            if attempt >= _ATTEMPTS:
+            if not backoff.failed():
                 raise failure
-            pause = min(_BACK_OFF_MAX_S, _BACK_OFF_BASE_S * 2**attempt)
-            scope.wait(random.uniform(0, pause))  # noqa: S311 -- spreads retries, guards nothing
-            attempt += 1
             exchange = self._send(exchange.call, scope, fresh=False)
 
     def drop(self, exchange: Exchange, scope: Scope) -> None:
         """Give up on an exchange without reading its answer."""
-        if exchange.wire is not None:
-            scope.untrack(exchange.wire)
-            exchange.wire.close()
+        if exchange.connection is not None:
+            scope.untrack(exchange.connection)
+            exchange.connection.close()
 
     def _send(self, call: Call, scope: Scope, *, fresh: bool) -> Exchange:
-        wire: Wire | None = None
+        connection: HttpConnection | None = None
         try:
             head = self._signer.head(call.method, call.path, call.headers, call.payload_hash, call.length)
-            wire = self._take() if not fresh else None
-            if wire is None:
-                wire = self._connect(scope)
-            scope.track(wire)
-            wire.send(head, call.body)
-        except WireError as error:
-            # What was refused early (an error answer before all was sent) is read by `_receive`, if it came.
-            return Exchange(call, wire, error)
-        return Exchange(call, wire, None)
+            connection = None if fresh else self._pool.take(self.endpoint.origin)
+            if connection is None:
+                connection = self._connect(scope)
+            scope.track(connection)
+            connection.send(head, call.body)
+        except TransferError as error:
+            return Exchange(call, connection, error)
+        return Exchange(call, connection, None)
 
-    def _receive(self, exchange: Exchange, scope: Scope) -> Answer:
-        wire = exchange.wire
-        if wire is None:
-            raise exchange.error or WireError("not sent")
-        keep = False
+    def _receive(self, exchange: Exchange, scope: Scope) -> Success:
+        connection = exchange.connection
+        if connection is None:
+            raise exchange.error or TransferError("not sent")
+        read = False
         try:
-            if exchange.error is not None:
-                raise exchange.error
-            head: Head = wire.read_head(bodyless=exchange.call.method == "HEAD")
-            body = wire.read_all(_ANSWER_LIMIT)
-            keep = wire.reusable
+            head = self._head(exchange, connection)
+            body = connection.read_all(_ANSWER_LIMIT)
+            read = True
         finally:
-            scope.untrack(wire)
-            if keep and not scope.ended:
-                wire.reused = True
-                wire.idle_since = time.monotonic()
-                self._idle.append(wire)
+            scope.untrack(connection)
+            if read and not scope.ended:
+                self._pool.give(self.endpoint.origin, connection)
             else:
-                wire.close()
+                connection.close()
         if 200 <= head.status < 300:
-            return Answer(head.headers, body)
+            return Success(head.headers, body)
         raise error_of(exchange.call.operation, head.status, body)
 
-    def _take(self) -> Wire | None:
-        while True:
-            try:
-                wire = self._idle.pop()  # the most recently used: the least likely to have been closed
-            except IndexError:
-                return None
-            if wire.looks_alive():
-                return wire
-            wire.close()
+    def _head(self, exchange: Exchange, connection: HttpConnection) -> Head:
+        if exchange.error is None:
+            return connection.read_head(bodyless=exchange.call.method == "HEAD")
+        # A service that refuses a request may say so and close before it has read it all.
+        try:
+            head = connection.early_head()
+        except TransferError:
+            head = None
+        if head is None or head.status < 300:  # half a request cannot have been granted
+            raise exchange.error
+        return head
 
-    def _connect(self, scope: Scope) -> Wire:
+    def _connect(self, scope: Scope) -> HttpConnection:
         host, port = self.endpoint.host, self.endpoint.port
-        return open_wire(host, port, scope, timeout_s=_READ_TIMEOUT_S, tls=self._tls, name=host)
+        return open_connection(host, port, scope, timeout_s=_READ_TIMEOUT_S, tls=self._tls, name=host)
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()

@@ -14,6 +14,8 @@ import botocore.httpsession
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from runtime.worker.http.pool import Origin
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -24,6 +26,10 @@ class Endpoint:
     port: int
     authority: str
     base_path: str
+
+    @property
+    def origin(self) -> Origin:
+        return Origin("https" if self.tls else "http", self.host, self.port)
 
     @classmethod
     def from_url(cls, url: str) -> "Endpoint":

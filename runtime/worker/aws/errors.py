@@ -38,7 +38,7 @@ class AwsError(Exception):
 
     @property
     def retryable(self) -> bool:
-        return self.status >= 500 or self.status == 429 or self.code in _RETRYABLE_CODES
+        return self.status >= 500 or self.status in (408, 429) or self.code in _RETRYABLE_CODES
 
 
 class AwsUnreachable(Exception):

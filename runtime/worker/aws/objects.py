@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from runtime.worker.aws.client import Answer, AwsClient, Call, Exchange
+from runtime.worker.aws.client import AwsClient, Call, Exchange, Success
 from runtime.worker.aws.errors import AwsError
-from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, escape_path
+from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, escape_path
 from runtime.worker.bounds.scope import Scope
-from runtime.worker.http.connection import Buffer
+from runtime.worker.buffer import Buffer
 
 
 class Part(NamedTuple):
@@ -105,7 +105,7 @@ class ObjectStore:
             scope,
         )
 
-    def finish(self, exchange: Exchange, scope: Scope) -> Answer:
+    def finish(self, exchange: Exchange, scope: Scope) -> Success:
         return self._fast.finish(exchange, scope)
 
     def drop(self, exchange: Exchange, scope: Scope) -> None:

@@ -10,7 +10,7 @@ from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.ranges import RangeStream
 from runtime.worker.fetch.spool import Scratch, spool_archive
 from runtime.worker.fetch.transport import Response
-from runtime.worker.http.connection import WireError
+from runtime.worker.http.errors import TransferError
 
 # The end record with the longest comment it may have (22 + 65,535): one read finds most directories whole.
 TAIL_BYTES = 65_557
@@ -116,7 +116,7 @@ def _open_ranged(connector: Connector, *, anew: bool) -> RangedArchive:
                     raise NoRanges(f"the server answered a range with {head.status}")
                 if not answer_problem(response, patience, url):
                     raise DownloadFailed(f"the server answered {head.status}")
-        except (WireError, Stalled) as error:
+        except (TransferError, Stalled) as error:
             connector.scope.check()
             patience.failed(f"opening the archive failed: {error}")
 
@@ -130,7 +130,7 @@ def _from_tail(connector: Connector, response: Response) -> RangedArchive:
     while view.nbytes:
         count = response.readinto(view)
         if count == 0:
-            raise WireError("the answer ended early")
+            raise TransferError("the answer ended early")
         watch.add(count)
         connector.meter.add(count)
         view = view[count:]

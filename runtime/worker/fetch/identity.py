@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from runtime.worker.fetch.errors import ArchiveChanged, NoRanges
-from runtime.worker.http.connection import Head
+from runtime.worker.http.grammar import Head
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 

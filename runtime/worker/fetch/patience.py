@@ -10,7 +10,7 @@ from runtime.worker.fetch.errors import DownloadFailed
 from runtime.worker.fetch.locator import Locator
 from runtime.worker.fetch.meter import ByteMeter, StallWatch
 from runtime.worker.fetch.transport import Response, Transport, read_error
-from runtime.worker.http.connection import Head
+from runtime.worker.http.grammar import Head
 
 _EXPIRED = frozenset({401, 403, 404, 410})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -13,7 +13,7 @@ from runtime.worker.fetch.identity import Identity, content_range
 from runtime.worker.fetch.meter import Stalled
 from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.transport import Response
-from runtime.worker.http.connection import WireError
+from runtime.worker.http.errors import TransferError
 
 
 class RangeStream:
@@ -66,9 +66,9 @@ class RangeStream:
                     continue
                 count = self._response.readinto(view)
                 if count == 0:
-                    raise WireError("the answer ended early")
+                    raise TransferError("the answer ended early")
                 self._watch.add(count)
-            except (WireError, Stalled) as error:
+            except (TransferError, Stalled) as error:
                 self.close()
                 self._connector.scope.check()
                 self._patience.failed(f"the download broke at byte {self.position}: {error}")

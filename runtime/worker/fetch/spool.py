@@ -20,7 +20,7 @@ from runtime.worker.fetch.identity import Identity
 from runtime.worker.fetch.meter import Stalled
 from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.transport import Response
-from runtime.worker.http.connection import WireError
+from runtime.worker.http.errors import TransferError
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -184,7 +184,7 @@ def _get_whole(connector: Connector, take: Callable[[Response], T], *, anew: boo
                     return take(response)
                 if not answer_problem(response, patience, url):
                     raise DownloadFailed(f"the server answered {response.head.status}")
-        except (WireError, Stalled) as error:
+        except (TransferError, Stalled) as error:
             connector.scope.check()
             patience.failed(f"the download broke: {error}")
 

@@ -2,27 +2,24 @@
 
 import contextlib
 import ssl
-import time
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin
 
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.fetch.guard import ForbiddenDownload, HostGuard
-from runtime.worker.http.connect import open_wire
-from runtime.worker.http.connection import Head, Wire, WireError
+from runtime.worker.http.connect import open_connection
+from runtime.worker.http.connection import HttpConnection
+from runtime.worker.http.errors import TransferError
+from runtime.worker.http.grammar import Head
+from runtime.worker.http.pool import ConnectionPool, Origin
 
-_MAX_REDIRECTS = 5
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MAX_IDLE_S = 10.0
-_MAX_IDLE = 16
+DEFAULT_MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 _ERROR_BODY_LIMIT = 64 * 1024
 
 # RFC 9111, section 5.2.1: revalidate with the origin, and keep nothing of it; the second is for HTTP/1.0.
 _PAST_CACHES = {"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"}
-
-Origin = tuple[str, str, int]
 
 
 @dataclass(slots=True)
@@ -31,10 +28,10 @@ class Response:
 
     url: str
     head: Head
-    wire: Wire
+    connection: HttpConnection
 
     def readinto(self, view: memoryview) -> int:
-        return self.wire.readinto(view)
+        return self.connection.readinto(view)
 
 
 class Transport:
@@ -50,13 +47,14 @@ class Transport:
         *,
         timeout_s: float,
         tls: ssl.SSLContext | None = None,
+        max_redirects: int = DEFAULT_MAX_REDIRECTS,
     ) -> None:
         self._guard = guard
         self._headers_for = headers_for
         self._timeout_s = timeout_s
         self._tls = tls or ssl.create_default_context()
-        # Only connections whose address was judged get in here.
-        self._idle: dict[Origin, deque[Wire]] = defaultdict(deque)
+        self._max_redirects = max_redirects
+        self._pool = ConnectionPool()  # only connections whose address was judged get in here
 
     @contextlib.contextmanager
     def get(
@@ -66,61 +64,49 @@ class Transport:
 
         `anew`: on a fresh connection, and past the caches on the way as far as HTTP allows.
 
-        Raises ForbiddenDownload, WireError, or what the scope ended with.
+        Raises ForbiddenDownload, TransferError, or what the scope ended with.
         """
-        for _ in range(_MAX_REDIRECTS + 1):
+        for _ in range(self._max_redirects + 1):
             parts = self._guard.check_url(url)
-            wire, head = self._ask(parts, headers, scope, anew=anew)
+            connection, head = self._ask(parts, headers, scope, anew=anew)
             try:
                 location = head.headers.get("location")
                 if head.status not in _REDIRECTS or not location:
-                    yield Response(url, head, wire)
+                    yield Response(url, head, connection)
                     return
-                url = urljoin(url, location)
+                url = urljoin(url, _percent_encoded(location.encode("latin-1")))
+                with contextlib.suppress(TransferError):
+                    connection.read_all(_ERROR_BODY_LIMIT)  # so that it can be used again
             finally:
-                scope.untrack(wire)
-                self._keep_or_close(parts, wire, scope)
-        raise ForbiddenDownload(f"the download redirects more than {_MAX_REDIRECTS} times")
+                scope.untrack(connection)
+                if scope.ended:
+                    connection.close()
+                else:
+                    self._pool.give(origin_of(parts), connection)
+        raise ForbiddenDownload(
+            f"the download redirects more than {self._max_redirects} times (DOWNLOAD_MAX_REDIRECTS)"
+        )
 
     def _ask(
         self, parts: SplitResult, headers: Mapping[str, str], scope: Scope, *, anew: bool
-    ) -> tuple[Wire, Head]:
+    ) -> tuple[HttpConnection, Head]:
         if anew:
             headers = {**headers, **_PAST_CACHES}
         while True:
             scope.check()
-            wire = (None if anew else self._idle_to(parts)) or self._connect(parts, scope)
-            scope.track(wire)
+            idle = None if anew else self._pool.take(origin_of(parts))
+            connection = idle or self._connect(parts, scope)
+            scope.track(connection)
             try:
-                wire.send(self._request(parts, headers))
-                return wire, wire.read_head()
-            except WireError:
-                scope.untrack(wire)
-                wire.close()
+                connection.send(self._request(parts, headers))
+                return connection, connection.read_head()
+            except TransferError:
+                scope.untrack(connection)
+                connection.close()
                 scope.check()
                 # A kept connection may have been closed by the other side meanwhile: that is no failure.
-                if not wire.reused:
+                if not connection.reused:
                     raise
-
-    def _idle_to(self, parts: SplitResult) -> Wire | None:
-        idle = self._idle[origin_of(parts)]
-        while idle:
-            try:
-                wire = idle.pop()
-            except IndexError:
-                break
-            if time.monotonic() - wire.idle_since < _MAX_IDLE_S and wire.looks_alive():
-                return wire
-            wire.close()
-        return None
-
-    def _keep_or_close(self, parts: SplitResult, wire: Wire, scope: Scope) -> None:
-        idle = self._idle[origin_of(parts)]
-        if wire.reusable and not scope.ended and len(idle) < _MAX_IDLE:
-            wire.reused, wire.idle_since = True, time.monotonic()
-            idle.append(wire)
-        else:
-            wire.close()
 
     def _request(self, parts: SplitResult, headers: Mapping[str, str]) -> bytes:
         port = parts.port or _default_port(parts)
@@ -136,41 +122,49 @@ class Transport:
         fields.update(self._headers_for(parts.geturl()))
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        text = f"GET {_ascii(target)} HTTP/1.1\r\n{lines}\r\n"
+        text = f"GET {_percent_encoded(target.encode())} HTTP/1.1\r\n{lines}\r\n"
         return text.encode("latin-1")
 
-    def _connect(self, parts: SplitResult, scope: Scope) -> Wire:
+    def _connect(self, parts: SplitResult, scope: Scope) -> HttpConnection:
         host, port = parts.hostname or "", parts.port or _default_port(parts)
         tls = self._tls if parts.scheme == "https" else None
-        last: WireError | None = None
+        last: TransferError | None = None
         try:
             addresses = self._guard.addresses(host, port)
-        except OSError as error:
-            raise WireError(f"the name {host} cannot be resolved: {error}") from error
+        except (OSError, UnicodeError) as error:
+            raise TransferError(f"the name {host} cannot be resolved: {error}") from error
         for address in addresses:
             try:
-                return open_wire(str(address), port, scope, timeout_s=self._timeout_s, tls=tls, name=host)
-            except WireError as error:
+                return open_connection(
+                    str(address),
+                    port,
+                    scope,
+                    timeout_s=self._timeout_s,
+                    tls=tls,
+                    name=host.rstrip("."),
+                )
+            except TransferError as error:
                 last = error
-        raise last or WireError(f"{host} has no address")
+        raise last or TransferError(f"{host} has no address")
 
 
 def origin_of(parts: SplitResult) -> Origin:
-    """Scheme, host and port: what a kept connection may be used for again."""
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or _default_port(parts)
+    """What a kept connection may be used for again."""
+    return Origin(parts.scheme, (parts.hostname or "").lower(), parts.port or _default_port(parts))
 
 
 def read_error(response: Response) -> bytes:
     """The beginning of an error's body, for the log."""
-    return response.wire.read_all(_ERROR_BODY_LIMIT)
+    return response.connection.read_all(_ERROR_BODY_LIMIT)
 
 
 def _default_port(parts: SplitResult) -> int:
     return 443 if parts.scheme == "https" else 80
 
 
-def _ascii(target: str) -> str:
-    """The request target with anything that could end the line, or is not ASCII, percent-encoded."""
-    return "".join(
-        char if "!" <= char <= "~" else "".join(f"%{byte:02X}" for byte in char.encode()) for char in target
-    )
+def _percent_encoded(target: bytes) -> str:
+    """A target with anything that could end the line, or is not ASCII, percent-encoded.
+
+    `Location` often comes in raw UTF-8; whatever its bytes are, these are the ones the server wants back.
+    """
+    return "".join(chr(byte) if 0x21 <= byte <= 0x7E else f"%{byte:02X}" for byte in target)

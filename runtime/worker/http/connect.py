@@ -5,7 +5,8 @@ import socket
 import ssl
 
 from runtime.worker.bounds.scope import Scope
-from runtime.worker.http.connection import Wire, WireError
+from runtime.worker.http.connection import HttpConnection
+from runtime.worker.http.errors import TransferError
 
 _CONNECT_TIMEOUT_S = 10.0
 
@@ -21,18 +22,18 @@ class _Opening:
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
 
-def open_wire(
+def open_connection(
     address: str, port: int, scope: Scope, *, timeout_s: float, tls: ssl.SSLContext | None, name: str
-) -> Wire:
+) -> HttpConnection:
     """A connection to `address`, a name or an IP address; TLS, if any, is checked for `name`.
 
-    `timeout_s` is for each transfer afterwards. Raises WireError, or what the scope ended with.
+    `timeout_s` is for each transfer afterwards. Raises TransferError, or what the scope ended with.
     """
     last: OSError | None = None
     try:
         candidates = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise WireError(f"the name {address} cannot be resolved: {error}") from error
+        raise TransferError(f"the name {address} cannot be resolved: {error}") from error
     for family, kind, protocol, _, target in candidates:
         sock = socket.socket(family, kind, protocol)
         opening = _Opening(sock)
@@ -43,11 +44,11 @@ def open_wire(
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
                 sock = opening.sock = tls.wrap_socket(sock, server_hostname=name)
-            return Wire(sock, timeout_s)
+            return HttpConnection(sock, timeout_s)
         except OSError as error:
             sock.close()
             scope.check()
             last = error
         finally:
             scope.untrack(opening)
-    raise WireError(f"connecting to {address}:{port} failed: {last}") from last
+    raise TransferError(f"connecting to {address}:{port} failed: {last}") from last

@@ -1,41 +1,38 @@
-"""One HTTP/1.1 connection, for moving bulk bytes at the price of the system calls.
+"""One HTTP/1.1 connection, for moving bulk bytes at little more than the price of the system calls.
 
-General clients spend 3 to 10 times the socket's own cost on each body or small request, because they build
-and parse for every case there is. This speaks only what the worker needs: it sends a head and buffers without
-joining them, and reads a body straight into the caller's memory. It understands Content-Length, chunked and
-until-close bodies, and skips interim (1xx) answers. It does not follow redirects or retry.
+It sends a head and buffers without joining them, and reads a body straight into the caller's memory. For the
+same body http.client and urllib3 take 1.1 to 1.6 times its CPU time, and httpx about 5 times. `grammar` says
+what it accepts. It does not follow redirects or retry.
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
 
-Buffer = bytes | bytearray | memoryview
+from runtime.worker.buffer import Buffer
+from runtime.worker.http.errors import FramingError, TransferError, TransferTimeout
+from runtime.worker.http.grammar import (
+    MAX_HEAD_BYTES,
+    MAX_LINE_BYTES,
+    Head,
+    body_length,
+    check_trailers,
+    chunk_size,
+    end_of_head,
+    parse_head,
+)
 
-_MAX_HEAD_BYTES = 64 * 1024
+_RECEIVE_BYTES = 16 * 1024
 _MAX_IOV = 512
+_MAX_INTERIM_ANSWERS = 16
+_ONE_TLS_RECORD = 16 * 1024
 
 
-class WireError(ConnectionError):
-    """The connection broke, timed out, or the other side does not speak HTTP/1.1."""
-
-
-class WireTimeout(WireError):
-    """Nothing moved for the connection's time-out."""
-
-
-class Head(NamedTuple):
-    """Status line and headers of an answer; header names are lower case."""
-
-    status: int
-    headers: dict[str, str]
-
-
-class Wire:
+class HttpConnection:
     """An open connection; one request at a time, by one thread at a time (`abort` may come from any)."""
 
     def __init__(self, sock: socket.socket, timeout_s: float) -> None:
@@ -44,8 +41,9 @@ class Wire:
         self._pending = b""  # read from the socket but not yet given out
         self._left: int | None = 0  # bytes of the body (or of the chunk) still to come; None: until close
         self._chunked = False
+        self._in_chunk = False  # its data, or the line end behind them, are still to come
         self._done = True
-        self._close_after = False
+        self._kept = True
         self.reused = False
         self.idle_since = 0.0
         self._timeout_s = timeout_s
@@ -65,18 +63,18 @@ class Wire:
     # --- sending -----------------------------------------------------------------------------------------
 
     def send(self, head: bytes, body: Sequence[Buffer] = ()) -> None:
-        """Send a request's head and its body's buffers. Raises WireError."""
+        """Send a request's head and its body's buffers. Raises TransferError."""
         try:
             if self._plain:
                 self._send_vectors([head, *body])
-            elif sum(map(len, body)) < 16_384:
-                self._sock.sendall(b"".join([head, *body]))  # one TLS record
+            elif sum(map(len, body)) < _ONE_TLS_RECORD:
+                self._sock.sendall(b"".join([head, *body]))
             else:
                 self._sock.sendall(head)
                 for buffer in body:
                     self._sock.sendall(buffer)
         except (OSError, ValueError) as error:
-            raise _wire_error(error, "sending") from error
+            raise _transfer_error(error, "sending") from error
 
     def _send_vectors(self, vectors: list[Buffer]) -> None:
         sock, start = self._sock, 0
@@ -94,48 +92,56 @@ class Wire:
     # --- receiving ---------------------------------------------------------------------------------------
 
     def read_head(self, *, bodyless: bool = False) -> Head:
-        """Read the answer's head; its body follows with `readinto` or `read_all`. Raises WireError."""
-        while True:
-            head = self._next_head()
+        """Read the answer's head; its body follows with `readinto` or `read_all`. Raises TransferError.
+
+        `bodyless`: the request was a HEAD.
+        """
+        for _ in range(_MAX_INTERIM_ANSWERS):
+            head = parse_head(self._block())
+            if head.status == 101:
+                raise FramingError("the other side switched protocols unasked")
             if head.status >= 200:
                 break
-        headers = head.headers
-        self._close_after = headers.get("connection", "").lower() == "close"
-        self._chunked, self._done = False, False
-        if bodyless or head.status in (204, 304):
-            self._left, self._done = 0, True
-        elif "chunked" in headers.get("transfer-encoding", "").lower():
-            self._chunked, self._left = True, 0
-        elif (length := headers.get("content-length")) is not None:
-            if not length.isdecimal():
-                raise WireError(f"the answer's Content-Length is {length!r}")
-            self._left = int(length)
-            self._done = self._left == 0
         else:
-            self._left, self._close_after = None, True
+            raise FramingError(f"{_MAX_INTERIM_ANSWERS} interim answers (1xx) and no final one")
+        self._left, self._chunked = body_length(head, bodyless=bodyless)
+        self._in_chunk = False
+        self._done = self._left == 0
+        until_close = self._left is None and not self._chunked
+        # 6.1: both lengths at once, or chunks from a server that cannot know them, may be an attack.
+        faulty = self._chunked and (head.http_1_0 or "content-length" in head.headers)
+        self._kept = head.keeps_connection and not until_close and not faulty
+        if self._chunked:
+            self._left = 0
         return head
 
-    def _next_head(self) -> Head:
-        data = self._pending
-        while (end := data.find(b"\r\n\r\n")) < 0:
-            if len(data) > _MAX_HEAD_BYTES:
-                raise WireError("the answer's headers are longer than 64 KiB")
-            data += self._recv(16_384)
-        self._pending = data[end + 4 :]
-        lines = data[:end].decode("latin-1").split("\r\n")
-        status = lines[0][9:12]
-        if not lines[0].startswith("HTTP/1.") or not status.isdecimal():
-            raise WireError(f"the answer is not HTTP/1.1: {lines[0][:60]!r}")
-        headers: dict[str, str] = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        if lines[0].startswith("HTTP/1.0"):
-            headers.setdefault("connection", "close")
-        return Head(int(status), headers)
+    def early_head(self) -> Head | None:
+        """The head of an answer that was sent before the request was all read, if one has come.
+
+        A server that refuses a request may answer and close at once; sending then fails, and the answer that
+        says why is waiting. Raises TransferError.
+        """
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        if not self._pending and not poll.poll(0):
+            return None
+        head = self.read_head()
+        self._kept = False
+        return head
+
+    def _block(self) -> bytes:
+        """A head, or trailers: everything up to a blank line."""
+        data, searched = self._pending, 0
+        while (end := end_of_head(data, searched)) < 0 and len(data) <= MAX_HEAD_BYTES:
+            searched = len(data)
+            data += self._recv()
+        if not 0 <= end <= MAX_HEAD_BYTES:
+            raise FramingError(f"the answer's headers are longer than {MAX_HEAD_BYTES} bytes")
+        self._pending = data[end:]
+        return data[:end]
 
     def readinto(self, view: memoryview) -> int:
-        """Read some of the body into `view`; 0 at its end. One receive at most. Raises WireError."""
+        """Read some of the body into `view`; 0 at its end. One receive at most. Raises TransferError."""
         if self._done or not len(view):
             return 0
         if self._chunked and self._left == 0 and not self._next_chunk():
@@ -150,12 +156,12 @@ class Wire:
             try:
                 count = self._sock.recv_into(view)
             except (OSError, ValueError) as error:
-                raise _wire_error(error, "receiving") from error
+                raise _transfer_error(error, "receiving") from error
             if count == 0:
                 self._done = True
                 if self._left is None:
                     return 0
-                raise WireError(f"the connection ended {self._left} bytes before the answer's end")
+                raise TransferError(f"the connection ended {self._left} bytes before the answer's end")
         if self._left is not None:
             self._left -= count
             if self._left == 0 and not self._chunked:
@@ -163,26 +169,24 @@ class Wire:
         return count
 
     def _next_chunk(self) -> bool:
-        line = self._line()
-        if line == b"":  # the line end of the chunk before
-            line = self._line()
-        try:
-            size = int(line.split(b";")[0], 16)
-        except ValueError as error:
-            raise WireError(f"a chunk's size is {line[:40]!r}") from error
-        if size == 0:
-            while self._line():
-                pass
+        if self._in_chunk:
+            while len(self._pending) < 2:
+                self._pending += self._recv()
+            if not self._pending.startswith(b"\r\n"):
+                raise FramingError(f"a chunk goes on beyond its size with {self._pending[:40]!r}")
+            self._pending = self._pending[2:]
+        self._left = chunk_size(self._line())
+        self._in_chunk = self._left > 0
+        if not self._in_chunk:
+            check_trailers(self._block())
             self._done = True
-            return False
-        self._left = size
-        return True
+        return self._in_chunk
 
     def _line(self) -> bytes:
-        while (end := self._pending.find(b"\r\n")) < 0:
-            if len(self._pending) > _MAX_HEAD_BYTES:
-                raise WireError("a line of a chunked answer is longer than 64 KiB")
-            self._pending += self._recv(16_384)
+        while (end := self._pending.find(b"\r\n", 0, MAX_LINE_BYTES)) < 0:
+            if len(self._pending) > MAX_LINE_BYTES:
+                raise FramingError(f"a chunk's first line is longer than {MAX_LINE_BYTES} bytes")
+            self._pending += self._recv()
         line, self._pending = self._pending[:end], self._pending[end + 2 :]
         return line
 
@@ -190,7 +194,7 @@ class Wire:
         """The rest of the body, at most `limit` bytes (what is longer makes the connection unusable)."""
         if self._done:
             return b""
-        if self._left and not self._chunked and self._left <= len(self._pending):
+        if self._left and not self._chunked and self._left <= min(len(self._pending), limit):
             count, self._left, self._done = self._left, 0, True
             body, self._pending = self._pending[:count], self._pending[count:]
             return body
@@ -204,13 +208,13 @@ class Wire:
             size += count
         return b"".join(parts)
 
-    def _recv(self, size: int) -> bytes:
+    def _recv(self) -> bytes:
         try:
-            data = self._sock.recv(size)
+            data = self._sock.recv(_RECEIVE_BYTES)
         except (OSError, ValueError) as error:
-            raise _wire_error(error, "receiving") from error
+            raise _transfer_error(error, "receiving") from error
         if not data:
-            raise WireError("the other side closed the connection")
+            raise TransferError("the other side closed the connection")
         return data
 
     # --- ending ------------------------------------------------------------------------------------------
@@ -218,7 +222,7 @@ class Wire:
     @property
     def reusable(self) -> bool:
         """Whether the answer has been read to its end and the other side keeps the connection."""
-        return self._done and not self._close_after and not self._pending
+        return self._done and self._kept and not self._pending
 
     def looks_alive(self) -> bool:
         """Whether an idle connection has neither been closed nor sent anything unasked."""
@@ -248,7 +252,7 @@ class Wire:
             self._sock.close()
 
 
-def _wire_error(error: Exception, doing: str) -> WireError:
+def _transfer_error(error: Exception, doing: str) -> TransferError:
     if isinstance(error, TimeoutError | BlockingIOError | ssl.SSLWantReadError | ssl.SSLWantWriteError):
-        return WireTimeout(f"nothing moved within the time-out while {doing}")
-    return WireError(f"the connection broke while {doing}: {error}")
+        return TransferTimeout(f"nothing moved within the time-out while {doing}")
+    return TransferError(f"the connection broke while {doing}: {error}")

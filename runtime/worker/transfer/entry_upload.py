@@ -6,7 +6,7 @@ import hashlib
 
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import EntryRejected
-from runtime.worker.http.connection import Buffer
+from runtime.worker.buffer import Buffer
 from runtime.worker.plan.planner import Wanted
 from runtime.worker.transfer.multipart import MultipartUpload, part_size
 from runtime.worker.transfer.resumable_sha256 import ResumableSha256

@@ -15,7 +15,7 @@ from isal import isal_zlib
 from runtime.worker.aws.objects import Description, ObjectStore, Part
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.bounds.window import Ticket, Window
-from runtime.worker.http.connection import Buffer
+from runtime.worker.buffer import Buffer
 
 _log = logging.getLogger(__name__)
 

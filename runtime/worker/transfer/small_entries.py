@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import EntryRejected, read_entry
 from runtime.worker.aws.client import Exchange
+from runtime.worker.buffer import Buffer
 from runtime.worker.fetch.archive import ByteStream
-from runtime.worker.http.connection import Buffer
 from runtime.worker.plan.planner import Wanted
 from runtime.worker.transfer.second_look import look_again
 from runtime.worker.transfer.transfer import Transfer

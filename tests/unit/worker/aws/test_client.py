@@ -1,6 +1,7 @@
 """The slim S3 client: signs as botocore does, retries what is worth it, says what went wrong."""
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from runtime.worker.aws.client import AwsClient, Call
 from runtime.worker.aws.endpoint import Endpoint, bucket_endpoint
 from runtime.worker.aws.errors import AwsError, AwsUnreachable
 from runtime.worker.aws.objects import crc_text, crc_value, header_safe
-from runtime.worker.aws.signing import UNSIGNED_PAYLOAD, Signer, escape_path
+from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, Signer, escape_path
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.clients import Clients
 
@@ -101,6 +102,37 @@ def test_a_refusal_is_told_at_once_in_words(stub: Any, scope: Scope) -> None:
     with pytest.raises(AwsError, match="PutObject answered 403 AccessDenied: not yours"):
         client_for(endpoint).call(put(), scope)
     assert len(script.seen) == 1
+
+
+@pytest.mark.parametrize("answer", [(403, DENIED), (400, b"<Error><Code>EntityTooLarge</Code></Error>")])
+def test_an_answer_before_the_body_is_sent_is_the_answer(scope: Scope, answer: tuple[int, bytes]) -> None:
+    """A service that refuses by the head alone answers and closes while the body is on its way."""
+    attempts: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def refuse() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer:
+                attempts.append(peer.recv(1_000))
+                head = b"HTTP/1.1 %d No\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+                peer.sendall(head % (answer[0], len(answer[1])) + answer[1])
+
+    thread = threading.Thread(target=refuse)
+    thread.start()
+    try:
+        client = client_for(Endpoint.from_url(f"http://127.0.0.1:{listener.getsockname()[1]}/"))
+        with pytest.raises(AwsError) as refused:
+            client.call(put(bytes(30_000_000)), scope)
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+    assert (refused.value.status, len(attempts)) == (answer[0], 1)
+    assert refused.value.code in ("AccessDenied", "EntityTooLarge")
 
 
 def test_it_gives_up_in_the_end(stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:

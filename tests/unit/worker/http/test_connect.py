@@ -19,8 +19,8 @@ from runtime.shared.consumer.cancellation import Cancellation
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.fetch.guard import HostGuard
 from runtime.worker.fetch.transport import Transport
-from runtime.worker.http.connect import open_wire
-from runtime.worker.http.connection import WireError, WireTimeout
+from runtime.worker.http.connect import open_connection
+from runtime.worker.http.errors import TransferError, TransferTimeout
 
 BODY = bytes(range(256)) * 8_192
 
@@ -102,40 +102,42 @@ def scope() -> Scope:
 def test_bodies_go_both_ways_and_connections_are_kept(
     port: int, trusting: ssl.SSLContext, scope: Scope, size: int
 ) -> None:
-    wire = open_wire("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="127.0.0.1")
+    connection = open_connection("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="127.0.0.1")
     body: list[bytes | memoryview] = [BODY[: size // 2], memoryview(BODY)[: size - size // 2]]
     for _ in range(3):
-        wire.idle_since = 0.0
-        assert wire.looks_alive()
-        wire.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size, body)
-        assert wire.read_head().status == 200
-        assert wire.read_all(10_000_000) == b"".join(body)
-        assert wire.reusable
-    wire.close()
+        connection.idle_since = 0.0
+        assert connection.looks_alive()
+        connection.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size, body)
+        assert connection.read_head().status == 200
+        assert connection.read_all(10_000_000) == b"".join(body)
+        assert connection.reusable
+    connection.close()
 
 
 def test_another_names_certificate_is_refused(port: int, trusting: ssl.SSLContext, scope: Scope) -> None:
-    with pytest.raises(WireError, match="certificate"):
-        open_wire("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="example.com")
-    with pytest.raises(WireError, match="certificate"):
-        open_wire("127.0.0.1", port, scope, timeout_s=5, tls=ssl.create_default_context(), name="127.0.0.1")
+    with pytest.raises(TransferError, match="certificate"):
+        open_connection("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="example.com")
+    with pytest.raises(TransferError, match="certificate"):
+        open_connection(
+            "127.0.0.1", port, scope, timeout_s=5, tls=ssl.create_default_context(), name="127.0.0.1"
+        )
 
 
 def test_silence_ends_in_a_time_out(port: int, trusting: ssl.SSLContext, scope: Scope) -> None:
-    wire = open_wire("127.0.0.1", port, scope, timeout_s=0.3, tls=trusting, name="127.0.0.1")
-    wire.send(b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n")
-    with pytest.raises(WireTimeout):
-        wire.read_head()
-    wire.close()
+    connection = open_connection("127.0.0.1", port, scope, timeout_s=0.3, tls=trusting, name="127.0.0.1")
+    connection.send(b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n")
+    with pytest.raises(TransferTimeout):
+        connection.read_head()
+    connection.close()
 
 
 def test_a_blocked_read_is_woken(port: int, trusting: ssl.SSLContext, scope: Scope) -> None:
-    wire = open_wire("127.0.0.1", port, scope, timeout_s=30, tls=trusting, name="127.0.0.1")
-    wire.send(b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n")
-    threading.Timer(0.2, wire.abort).start()
-    with pytest.raises(WireError):
-        wire.read_head()
-    wire.close()
+    connection = open_connection("127.0.0.1", port, scope, timeout_s=30, tls=trusting, name="127.0.0.1")
+    connection.send(b"GET /silent HTTP/1.1\r\nHost: x\r\n\r\n")
+    threading.Timer(0.2, connection.abort).start()
+    with pytest.raises(TransferError):
+        connection.read_head()
+    connection.close()
 
 
 def test_downloads(port: int, trusting: ssl.SSLContext, scope: Scope) -> None:

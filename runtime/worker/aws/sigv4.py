@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, for requests whose headers are already in wire form.
+"""AWS Signature Version 4, for requests whose headers are written as they are sent.
 
 botocore builds, normalises and serialises each request through a dozen layers, about a millisecond each; here
 a signature costs three hashes. The signing key is kept for its day.

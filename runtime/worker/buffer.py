@@ -1,0 +1,3 @@
+"""The kinds of memory that bytes lie in on their way through the worker."""
+
+Buffer = bytes | bytearray | memoryview
