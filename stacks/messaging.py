@@ -29,7 +29,7 @@ class MessagingStack(cdk.Stack):
                 self,
                 name,
                 visibility_timeout=cdk.Duration.seconds(messaging.visibility_timeout_s),
-                max_receive_count=messaging.max_receive_count,
+                max_receive_count=messaging.redrive_after,
                 removal_policy=removal_policy,
             )
             for name in ("export-jobs", "download-tasks")

@@ -9,7 +9,7 @@ from stacks.constructs.queue_service import QueueService
 from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
 from stacks.permissions import ledger, publish_events, read_api_secret, send, work_through
-from stacks.settings import common_settings, with_chosen
+from stacks.settings import common_settings, longest_outage_s, with_chosen
 from stacks.storage import StorageStack
 from stacks.values import Environment
 
@@ -53,6 +53,7 @@ class OrchestratorStack(cdk.Stack):
                     ),
                     "EXPORT_JOBS_QUEUE_URL": messaging.export_jobs.queue.queue_url,
                     "EXPORT_JOBS_DLQ_URL": messaging.export_jobs.dead_letter_queue.queue_url,
+                    "NOT_READY_MAX_WAIT_S": longest_outage_s(environment),
                 },
                 values,
             ),

@@ -47,6 +47,11 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def longest_outage_s(environment: Environment) -> str:
+    """How long work waits for others, whatever it waits for."""
+    return f"{environment.load.longest_outage_hours * 3600:g}"
+
+
 def common_settings(
     *, mode: str, values: Service, environment: Environment, storage: StorageStack, messaging: MessagingStack
 ) -> dict[str, str]:
@@ -66,6 +71,7 @@ def common_settings(
         "HEARTBEAT_INTERVAL_S": str(queues.heartbeat_interval_s),
         "HANDOVER_AFTER_S": str(queues.handover_after_s),
         "MAX_RECEIVE_COUNT": str(queues.max_receive_count),
+        "LONGEST_OUTAGE_S": longest_outage_s(environment),
         # A task that is busy with one message up to its hand-over stays protected without any renewal.
         "PROTECTION_MINUTES": str(math.ceil(queues.handover_after_s / 60) + _PROTECTION_MARGIN_MINUTES),
         "STOP_TIMEOUT_S": str(STOP_TIMEOUT.to_seconds()),

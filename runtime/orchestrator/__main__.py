@@ -21,6 +21,7 @@ def main() -> None:
         sqs=parts.aws.sqs,
         api=parts.api,
         ledger=parts.ledger,
+        messages=parts.messages,
         reporter=parts.reporter,
         lister=JobLister(
             parts.api,
@@ -31,7 +32,7 @@ def main() -> None:
         ),
     )
     queue = SourceQueue(settings.export_jobs_queue_url, settings.export_jobs_dlq_url)
-    consumer = consumer_for(parts, queue, handler, on_parked=handler.on_parked)
+    consumer = consumer_for(parts, queue, handler, on_retry=handler.on_retry, on_parked=handler.on_parked)
     parts.gate.guard(consumer)
     exit_now(
         serve(

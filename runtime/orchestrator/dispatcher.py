@@ -45,7 +45,7 @@ class Dispatcher:
                         download_url=record.download_url,
                         correlation_id=correlation_id,
                         priority=priority,
-                    ).model_dump_json(exclude_none=True),
+                    ).model_dump_json(exclude_none=True, ensure_ascii=True),
                     group_id=export_job_id,
                 )
                 for record in records

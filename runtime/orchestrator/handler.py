@@ -10,8 +10,7 @@ outcome.
 | listing that goes round, or on        | retry; park (listing-loop / listing-too-long) when it stays so     |
 | record that is no file                | rejected with its reason; the job does not complete                |
 | export pending / running              | yield, pauses doubling to 15 min; park (export-not-ready) at last  |
-| circuit open, 429                     | yield (the receive count is not spent), until the longest wait     |
-| 5xx, time-outs, HTML, 401/403         | retry; on the last receive parked as retries-exhausted             |
+| API, secret or AWS in trouble, 429    | retry; park (retries-exhausted) after the longest outage           |
 """
 
 import json
@@ -26,7 +25,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runtime.orchestrator.listing import JobLister, ListingFault
 from runtime.orchestrator.settings import OrchestratorSettings
 from runtime.shared import logs
-from runtime.shared.consumer import Delivery, Done, Outcome, Park, Retry, Yield
+from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry, Yield
+from runtime.shared.consumer.backoff import MAX_PAUSE_S
 from runtime.shared.consumer.queues import FIRST_SEEN
 from runtime.shared.contracts import (
     ExportJobs,
@@ -36,16 +36,22 @@ from runtime.shared.contracts import (
     parse_export_jobs,
 )
 from runtime.shared.events import EventNotSent
-from runtime.shared.export_api import ApiError, CircuitOpen, ExportApi, Gone, NotFound, RateLimited
-from runtime.shared.ledger import AlreadyFinished, Busy, JobClaim, JobLedger
+from runtime.shared.export_api import ApiError, ExportApi, Gone, NotFound
+from runtime.shared.ledger import (
+    AlreadyFinished,
+    Busy,
+    JobClaim,
+    JobLedger,
+    MessageLedger,
+    Place,
+    place_of_body,
+    place_of_job,
+)
 from runtime.shared.reporting import JobReporter
 from runtime.shared.sending import NotSent, Outgoing, send_all
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-MAX_PAUSE_S = 900.0
-_DEFAULT_RATE_PAUSE_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +67,7 @@ class ExportJobsHandler:
         sqs: "SQSClient",
         api: ExportApi,
         ledger: JobLedger,
+        messages: MessageLedger,
         reporter: JobReporter,
         lister: JobLister,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -71,6 +78,7 @@ class ExportJobsHandler:
         self._sqs = sqs
         self._api = api
         self._ledger = ledger
+        self._messages = messages
         self._reporter = reporter
         self._lister = lister
         self._utc_now = utc_now
@@ -88,31 +96,40 @@ class ExportJobsHandler:
         for sentence in parsed.ignored:
             _log.warning("A field of the message is not usable: %s", sentence)
         try:
-            if len(message.export_job_ids) + len(parsed.rejected) > 1:
-                return self._fan_out(parsed, delivery)
-            return self._job(message, message.export_job_ids[0], delivery)
+            if _is_one_job(parsed):
+                return self._job(message, message.export_job_ids[0], delivery)
+            return self._fan_out(parsed, delivery)
         except Busy as busy:
             return Yield("busy", delay_s=busy.retry_after_s)
+        except NotFound as error:
+            reason = ParkReason.EXPORT_EXPIRED if isinstance(error, Gone) else ParkReason.UNKNOWN_JOB
+            return Park(reason, str(error))
         except ApiError as error:
-            return self._api_fault(error, delivery)
+            return Retry(_kebab(error), str(error), error.retry_after_s)
         except ListingFault as fault:
             return (Park if fault.final else Retry)(fault.reason, str(fault))
         except (NotSent, EventNotSent, ClientError, BotoCoreError) as error:
             return Retry("aws-error", f"{type(error).__name__}: {error}")
 
+    def on_retry(self, delivery: Delivery, retry: Retry, run: FailureRun) -> FailureRun:
+        """Record a failure beside the job, and say how long it has been failing."""
+        place = _place(delivery.body, parse_export_jobs(delivery.body))
+        return self._messages.failed(place, retry.reason, retry.error, anew=delivery.has_advanced) or run
+
     def on_parked(self, delivery: Delivery, reason: str, error: str) -> None:
         """Record and announce the job's failure before its message goes to the dead-letter queue."""
+        text = logs.without_queries(error)
         try:
             parsed = parse_export_jobs(delivery.body)
         except InvalidMessage:
+            parsed = None
+        if parsed is None or not _is_one_job(parsed):
+            place = place_of_body(delivery.body)
+            self._messages.parked(place, reason, text, first_seen=delivery.first_seen)
             return
         message = parsed.message
-        if len(message.export_job_ids) + len(parsed.rejected) > 1:
-            return
         correlation_id = delivery.correlation_id or message.correlation_id or delivery.message_id
-        state = self._ledger.park_job(
-            message.export_job_ids[0], reason, logs.without_queries(error), correlation_id=correlation_id
-        )
+        state = self._ledger.park_job(message.export_job_ids[0], reason, text, correlation_id=correlation_id)
         self._reporter.report(state)
 
     def _fan_out(self, parsed: ExportJobs, delivery: Delivery) -> Outcome:
@@ -165,10 +182,7 @@ class ExportJobsHandler:
             self._ledger.release_job(claim)
 
     def _list(self, message: ExportJobsMessage, claim: JobClaim, delivery: Delivery) -> Outcome:
-        try:
-            status = self._api.job_status(claim.export_job_id, wait=delivery.cancellation.wait)
-        except NotFound as error:
-            return _unknown(error)
+        status = self._api.job_status(claim.export_job_id, wait=delivery.cancellation.wait)
         delivery.cancellation.raise_if_set()
         match status:
             case "failed":
@@ -176,42 +190,29 @@ class ExportJobsHandler:
             case "expired":
                 return Park(ParkReason.EXPORT_EXPIRED, "the Export API says that the export has expired")
             case "pending" | "running":
-                return self._not_ready(status, delivery)
+                return self._not_ready(status, claim.export_job_id)
             case "completed":
                 state = self._lister.run(claim, delivery, message.priority)
         _log.info("Listed %d tasks", state.tasks_total)
         self._reporter.report(state)
         return Done()
 
-    def _not_ready(self, status: str, delivery: Delivery) -> Outcome:
-        if self._waited_s(delivery) > self._settings.not_ready_max_wait_s:
-            return Park(ParkReason.EXPORT_NOT_READY, f"still {status} after {self._waited_s(delivery):.0f} s")
-        waits = delivery.progress.get("waits", 0)
-        waits = waits if isinstance(waits, int) and 0 <= waits < 30 else 0
-        pause = min(MAX_PAUSE_S, self._settings.not_ready_base_s * 2.0**waits)
-        return Yield("not-ready", {"waits": waits + 1}, self._uniform(pause * 0.8, pause))
-
-    def _api_fault(self, error: ApiError, delivery: Delivery) -> Outcome:
-        text = str(error)
-        if isinstance(error, NotFound):
-            return _unknown(error)
-        theirs = error.outage or isinstance(error, (CircuitOpen, RateLimited))
-        if theirs and self._waited_s(delivery) <= self._settings.not_ready_max_wait_s:
-            default = (
-                _DEFAULT_RATE_PAUSE_S if isinstance(error, RateLimited) else self._settings.breaker_reset_s
-            )
-            pause = error.retry_after_s if error.retry_after_s is not None else default
-            # Those who waited together must not come back together.
-            return Yield(_kebab(error), delivery.progress, pause * self._uniform(1.0, 1.3))
-        return Retry(_kebab(error), text, error.retry_after_s)
-
-    def _waited_s(self, delivery: Delivery) -> float:
-        return (self._utc_now() - delivery.first_seen).total_seconds()
+    def _not_ready(self, status: str, job: str) -> Outcome:
+        wait = self._messages.waited(place_of_job(job), status)
+        waited_s = wait.age_s(self._utc_now())
+        if waited_s >= self._settings.not_ready_max_wait_s:
+            return Park(ParkReason.EXPORT_NOT_READY, f"still {status} after {waited_s:.0f} s")
+        pause = min(MAX_PAUSE_S, self._settings.not_ready_base_s * 2.0 ** min(wait.count - 1, 30))
+        return Yield("not-ready", delay_s=self._uniform(pause * 0.8, pause))
 
 
-def _unknown(error: NotFound) -> Park:
-    reason = ParkReason.EXPORT_EXPIRED if isinstance(error, Gone) else ParkReason.UNKNOWN_JOB
-    return Park(reason, str(error))
+def _is_one_job(parsed: ExportJobs) -> bool:
+    return len(parsed.message.export_job_ids) + len(parsed.rejected) == 1
+
+
+def _place(body: str, parsed: ExportJobs) -> Place:
+    """Where the ledger remembers what became of the message."""
+    return place_of_job(parsed.message.export_job_ids[0]) if _is_one_job(parsed) else place_of_body(body)
 
 
 def _kebab(error: Exception) -> str:

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.shared.consumer import Delivery
-from runtime.shared.contracts import Priority, task_id_for
+from runtime.shared.contracts import ParkReason, Priority, parse_download_task, task_id_for
 from runtime.shared.export_api import ExportApi, NotFound, Page, Refused
-from runtime.shared.ledger import JobClaim, JobLedger, JobState, ListingState
+from runtime.shared.ledger import JobClaim, JobState, Ledger, ListingState, WorkUnit
 from runtime.shared.metrics import Metrics
+from runtime.shared.sending import MessagesRefused
 
 # So many pages in a row without a new file, beyond those known before, are a vendor's loop and not a listing.
 MAX_BARREN_PAGES = 100
@@ -46,7 +47,7 @@ class JobLister:
     def __init__(
         self,
         api: ExportApi,
-        ledger: JobLedger,
+        ledger: Ledger,
         dispatcher: Dispatcher,
         metrics: Metrics,
         *,
@@ -89,6 +90,7 @@ class JobLister:
             if len(seen) < _MOST_REMEMBERED:
                 seen.add(hash(so_far.cursor))
             self._ledger.advance(claim, so_far)
+            delivery.advanced()
 
     def _give_up(self, claim: JobClaim, so_far: ListingState, weight: int, text: str) -> None:
         """Count what cannot be a listing on the job, so that no number of attempts makes it endless."""
@@ -128,12 +130,19 @@ class JobLister:
         recorded = self._ledger.record_tasks(
             claim, {task_id: record.file_id for task_id, record in records.items()}, number
         )
-        self._dispatcher.send(
-            claim.export_job_id,
-            (records[task_id] for task_id in (*recorded.new, *recorded.again)),
-            correlation_id=claim.correlation_id,
-            priority=priority,
-        )
+        try:
+            self._dispatcher.send(
+                claim.export_job_id,
+                (records[task_id] for task_id in (*recorded.new, *recorded.again)),
+                correlation_id=claim.correlation_id,
+                priority=priority,
+            )
+        except MessagesRefused as refusal:
+            for message, text in refusal.refused:
+                # It reaches no worker and no dead-letter queue: the ledger alone can say what became of it.
+                task = parse_download_task(message.body)
+                unit = WorkUnit(task.export_job_id, task.task_id, task.file_id)
+                self._ledger.park(unit, ParkReason.MALFORMED_MESSAGE, f"SQS refuses its message: {text}")
         return len(recorded.new)
 
 

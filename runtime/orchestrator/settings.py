@@ -19,5 +19,5 @@ class OrchestratorSettings(CommonSettings):
 
     not_ready_base_s: Seconds = 30
     """First pause before a job that is not ready is looked at again; it doubles up to 15 minutes."""
-    not_ready_max_wait_s: Seconds = 86_400
-    """How long a job may wait for the API (not ready, rate limits, outage) before it counts as failed."""
+    not_ready_max_wait_s: Seconds = 259_200
+    """How long a job may stay pending or running at the vendor before it counts as failed."""

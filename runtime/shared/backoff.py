@@ -7,7 +7,7 @@ the message goes back to its queue with it instead.
 import random
 from collections.abc import Callable
 
-from runtime.shared.consumer.backoff import full_jitter
+from .consumer.backoff import full_jitter
 
 Wait = Callable[[float], object]
 """Makes a pause of so many seconds; true when what waits has been cancelled."""

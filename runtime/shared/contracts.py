@@ -65,6 +65,7 @@ class ParkReason(StrEnum):
     MULTI_DISK_ARCHIVE = "multi-disk-archive"
     ARCHIVE_LIMIT_EXCEEDED = "archive-limit-exceeded"
     RETRIES_EXHAUSTED = "retries-exhausted"
+    CRASH_LOOP = "crash-loop"
 
 
 class EntryOutcome(StrEnum):

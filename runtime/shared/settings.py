@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
+from runtime.shared.consumer.backoff import MAX_PAUSE_S
 from runtime.shared.export_api.profile import VendorProfile
 from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
 
@@ -45,12 +46,14 @@ class CommonSettings(VendorProfile):
     visibility_timeout_s: Annotated[float, Field(ge=1, lt=SQS_VISIBILITY_CAP_S)] = 300
     heartbeat_interval_s: Seconds = 60
     max_receive_count: Annotated[int, Field(ge=1)] = 5
-    """As in the queue's redrive policy: the last allowed receive is parked with its reason instead of
-    retried.
+    """Receives that may end with a crash before a message is parked as `crash-loop`; the queue's redrive
+    policy allows a few more.
     """
     handover_after_s: Annotated[float, Field(gt=0, lt=SQS_VISIBILITY_CAP_S)] = 39_600
     retry_base_s: Seconds = 10
-    retry_max_s: Annotated[float, Field(gt=0, lt=SQS_VISIBILITY_CAP_S)] = 900
+    retry_max_s: Annotated[float, Field(gt=0, le=MAX_PAUSE_S)] = MAX_PAUSE_S
+    longest_outage_s: Seconds = 259_200
+    """How long transient failures of one piece of work may go on before it is parked."""
 
     stop_timeout_s: Seconds = 120
     stop_margin_s: Annotated[float, Field(ge=0)] = 15

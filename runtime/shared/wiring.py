@@ -11,7 +11,15 @@ import httpx
 
 from runtime.shared import logs
 from runtime.shared.aws import AwsClients, aws_clients
-from runtime.shared.consumer import Consumer, ConsumerOptions, Delivery, Handler, ParkedHook, SourceQueue
+from runtime.shared.consumer import (
+    Consumer,
+    ConsumerOptions,
+    Delivery,
+    Handler,
+    ParkedHook,
+    RetryHook,
+    SourceQueue,
+)
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import ExportApi
 from runtime.shared.export_api.auth import authenticator
@@ -19,7 +27,7 @@ from runtime.shared.export_api.circuit import Circuit
 from runtime.shared.export_api.credentials import SecretStore
 from runtime.shared.export_api.gate import CircuitGate
 from runtime.shared.export_api.transport import DeadlineTransport
-from runtime.shared.ledger import Ledger
+from runtime.shared.ledger import Ledger, MessageLedger
 from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.lifecycle import StopSignal
 from runtime.shared.metrics import Metrics
@@ -39,6 +47,7 @@ class Parts:
     metrics: Metrics
     protection: TaskProtection
     ledger: Ledger
+    messages: MessageLedger
     reporter: JobReporter
     api: ExportApi
     gate: CircuitGate
@@ -57,9 +66,10 @@ def wire_service(settings: CommonSettings) -> Parts:
         interval_s=settings.metrics_interval_s,
     )
     aws = aws_clients(slots=settings.slots, poll_wait_s=settings.poll_wait_s)
-    ledger = Ledger(
-        LedgerTable(aws.dynamodb, settings.ledger_table_name, retention_days=settings.ledger_retention_days)
+    table = LedgerTable(
+        aws.dynamodb, settings.ledger_table_name, retention_days=settings.ledger_retention_days
     )
+    ledger = Ledger(table)
     gate = CircuitGate(metrics, reset_s=settings.breaker_reset_s)
     http = httpx.Client(
         transport=DeadlineTransport(
@@ -87,6 +97,7 @@ def wire_service(settings: CommonSettings) -> Parts:
             ecs_agent(os.environ.get(AGENT_URI_VARIABLE)), minutes=settings.protection_minutes
         ),
         ledger=ledger,
+        messages=MessageLedger(table),
         reporter=JobReporter(ledger, EventBus(aws.events, settings.event_bus_name)),
         api=api,
         gate=gate,
@@ -94,7 +105,9 @@ def wire_service(settings: CommonSettings) -> Parts:
     )
 
 
-def consumer_for(parts: Parts, queue: SourceQueue, handler: Handler, *, on_parked: ParkedHook) -> Consumer:
+def consumer_for(
+    parts: Parts, queue: SourceQueue, handler: Handler, *, on_retry: RetryHook, on_parked: ParkedHook
+) -> Consumer:
     """The consumer of one queue, as the settings say."""
     settings = parts.settings
     return Consumer(
@@ -110,9 +123,11 @@ def consumer_for(parts: Parts, queue: SourceQueue, handler: Handler, *, on_parke
             max_receive_count=settings.max_receive_count,
             retry_base_s=settings.retry_base_s,
             retry_max_s=settings.retry_max_s,
+            give_up_after_s=settings.longest_outage_s,
         ),
         sqs=parts.aws.sqs,
         polling=parts.aws.polling,
+        on_retry=on_retry,
         on_parked=on_parked,
         on_busy=parts.protection.set_busy,
         on_settled=lambda _outcome: parts.metrics.add("MessagesProcessed"),

@@ -24,6 +24,7 @@ def main() -> None:
     handler = DownloadHandler(
         processor=processor,
         ledger=parts.ledger,
+        messages=parts.messages,
         reporter=parts.reporter,
         parts=TaskParts(
             ledger=parts.ledger,
@@ -39,7 +40,7 @@ def main() -> None:
         metrics=WorkerMetrics(parts.metrics),
     )
     queue = SourceQueue(settings.download_tasks_queue_url, settings.download_tasks_dlq_url)
-    consumer = consumer_for(parts, queue, handler, on_parked=handler.on_parked)
+    consumer = consumer_for(parts, queue, handler, on_retry=handler.on_retry, on_parked=handler.on_parked)
     parts.gate.guard(consumer)
     exit_now(
         serve(

@@ -9,8 +9,8 @@ delete. Every write after the claim is fenced by it.
 | not a ZIP, truncated, contradictory, over the limits    | park (its reason)                               |
 | URL on a host or address that is not allowed            | park (download-forbidden)                       |
 | the API does not know the file any more                 | park (unknown-file)                             |
-| another worker has it; circuit open or API down; 429    | yield (the receive count is not spent)          |
-| download, S3, DynamoDB or scratch disk in trouble       | retry; at last parked as retries-exhausted      |
+| another worker has it                                   | yield                                           |
+| API, download, S3, DynamoDB or scratch disk in trouble  | retry; park after the longest outage            |
 | an entry that is not as it should be                    | a rejected entry; the task is done all the same |
 """
 
@@ -18,9 +18,18 @@ import logging
 from dataclasses import dataclass
 
 from runtime.shared import logs
-from runtime.shared.consumer import Delivery, Done, Outcome, Park
+from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry
 from runtime.shared.contracts import DownloadTask, InvalidMessage, parse_download_task
-from runtime.shared.ledger import AlreadyFinished, Claim, Ledger, Superseded, WorkUnit
+from runtime.shared.ledger import (
+    AlreadyFinished,
+    Claim,
+    Ledger,
+    MessageLedger,
+    Place,
+    Superseded,
+    WorkUnit,
+    place_of_body,
+)
 from runtime.shared.reporting import JobReporter
 from runtime.worker.fetch.errors import ArchiveChanged
 from runtime.worker.metrics import WorkerMetrics
@@ -38,6 +47,7 @@ class DownloadHandler:
 
     processor: ArchiveProcessor
     ledger: Ledger
+    messages: MessageLedger
     reporter: JobReporter
     parts: TaskParts
     owner: str
@@ -68,6 +78,12 @@ class DownloadHandler:
                     raise
                 return outcome
 
+    def on_retry(self, delivery: Delivery, retry: Retry, run: FailureRun) -> FailureRun:
+        """Record a failure beside the task, and say how long it has been failing."""
+        unit = unit_of(parse_download_task(delivery.body))
+        place = Place(unit.export_job_id, unit.key)
+        return self.messages.failed(place, retry.reason, retry.error, anew=delivery.has_advanced) or run
+
     def on_parked(self, delivery: Delivery, reason: str, error: str) -> None:
         """Record a parking before the dead-letter queue is written. Raises EventNotSent, botocore's
         errors.
@@ -75,7 +91,9 @@ class DownloadHandler:
         try:
             task = parse_download_task(delivery.body)
         except InvalidMessage:
-            return  # it names no task that the ledger could know
+            place = place_of_body(delivery.body)
+            self.messages.parked(place, reason, error, first_seen=delivery.first_seen)
+            return
         unit = unit_of(task)
         state = self.ledger.park(unit, reason, error)
         self.reporter.task_parked(unit, reason, error, correlation_id=task.correlation_id)
@@ -109,6 +127,7 @@ class DownloadHandler:
             progressed=delivery.progressed,
             fence=lambda: self.ledger.renew(claim, self.lease_s),
             checkpoints=Checkpoints(claim.checkpoint, lambda text: self.ledger.checkpoint(claim, text)),
+            advanced=delivery.advanced,
             may_split=task.part is None,
         )
         if isinstance(result, TooLarge):

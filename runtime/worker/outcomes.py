@@ -5,17 +5,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runtime.shared.consumer import Outcome, Park, Retry, Yield
 from runtime.shared.contracts import ParkReason
 from runtime.shared.events import EventNotSent
-from runtime.shared.export_api import ApiError, CircuitOpen, NotFound, RateLimited
+from runtime.shared.export_api import ApiError, NotFound
 from runtime.shared.ledger import Busy
 from runtime.shared.sending import NotSent
 from runtime.worker.archive import ArchiveRejected
 from runtime.worker.aws.errors import AwsError, AwsUnreachable
 from runtime.worker.fetch.errors import DownloadFailed, NoScratchSpace
 from runtime.worker.fetch.guard import ForbiddenDownload
-
-_LEAST_PAUSE_S = 1.0
-_DEFAULT_RATE_PAUSE_S = 30.0
-_MAX_PAUSE_S = 900.0
 
 
 def outcome_of(error: Exception) -> Outcome | None:
@@ -28,11 +24,7 @@ def outcome_of(error: Exception) -> Outcome | None:
         case NotFound():
             return Park(ParkReason.UNKNOWN_FILE, str(error))
         case Busy():
-            return Yield("busy", delay_s=_pause(error.retry_after_s))
-        case RateLimited() | CircuitOpen():
-            return Yield("export-api-unavailable", delay_s=_pause(error.retry_after_s))
-        case ApiError() if error.outage:
-            return Yield("export-api-unavailable", delay_s=_pause(error.retry_after_s))
+            return Yield("busy", delay_s=error.retry_after_s)
         case ApiError():
             return Retry("export-api-error", str(error), error.retry_after_s)
         case DownloadFailed():
@@ -44,8 +36,3 @@ def outcome_of(error: Exception) -> Outcome | None:
         case OSError():
             return Retry("system-error", str(error))
     return None
-
-
-def _pause(seconds: float | None) -> float:
-    wanted = _DEFAULT_RATE_PAUSE_S if seconds is None else seconds
-    return min(max(wanted, _LEAST_PAUSE_S), _MAX_PAUSE_S)

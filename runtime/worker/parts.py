@@ -50,7 +50,7 @@ class TaskParts:
     def send(self, task: DownloadTask, claim: Claim, split: Split) -> Outcome:
         """Sending them twice is harmless: each part is claimed in the ledger before it is worked on."""
         messages = [
-            Outgoing(part.model_dump_json(exclude_none=True), part.export_job_id)
+            Outgoing(part.model_dump_json(exclude_none=True, ensure_ascii=True), part.export_job_id)
             for part in part_tasks(task, split)
         ]
         send_all(self.sqs, self.queue_url, messages)
@@ -77,7 +77,7 @@ class TaskParts:
             manifest = self.joiner.join(task, split.epoch, len(split.parts), fence)
         except ArchiveChanged as error:
             self.ledger.restart_split(claim)
-            return Retry("archive-changed", str(error), delay_s=0)
+            return Retry("archive-changed", str(error))
         self.reporter.report(self.ledger.complete(claim, summary_of(manifest)))
         return Done()
 

@@ -85,7 +85,7 @@ class _Attempt:
     scope: Scope
     meter: ByteMeter
     timings: Timings
-    progressed: Callable[[], None]
+    advanced: Callable[[], None]
     fence: Fence
     checkpoints: Checkpoints
 
@@ -126,15 +126,17 @@ class ArchiveProcessor:
         cancellation: CancellationLike,
         *,
         progressed: Callable[[], None] = _nothing,
+        advanced: Callable[[], None] = _nothing,
         fence: Fence = _nothing,
         checkpoints: Checkpoints | None = None,
         may_split: bool = False,
     ) -> Manifest | TooLarge:
         """Bring the archive's (or part's) matching entries into S3 and publish its manifest.
 
-        With `may_split`, an archive with more than SPLIT_BYTES still to fetch is answered with TooLarge
-        instead. Raises ArchiveRejected (park), ForbiddenDownload (park), DownloadFailed, NoScratchSpace,
-        AwsError, AwsUnreachable, boto's errors (retry), ArchiveChanged (of a part: start the split over),
+        `progressed` hears of bytes that move, `advanced` of objects that are there. With `may_split`, an
+        archive with more than SPLIT_BYTES still to fetch is answered with TooLarge instead. Raises
+        ArchiveRejected (park), ForbiddenDownload (park), DownloadFailed, NoScratchSpace, AwsError,
+        AwsUnreachable, boto's errors (retry), ArchiveChanged (of a part: start the split over),
         LeaseLost, Cancelled.
         """
         meter, timings = ByteMeter(progressed), Timings()
@@ -148,7 +150,7 @@ class ArchiveProcessor:
                     scope=scope,
                     meter=meter,
                     timings=timings,
-                    progressed=progressed,
+                    advanced=advanced,
                     fence=fence,
                     checkpoints=kept,
                 )
@@ -241,7 +243,7 @@ class ArchiveProcessor:
                 timings=attempt.timings,
                 part_bytes=part_bytes,
                 pieces=deque(pieces(plan.wanted, self.settings.merge_gap_bytes, connections)),
-                progressed=attempt.progressed,
+                advanced=attempt.advanced,
                 checkpoints=attempt.checkpoints,
             )
             work_through(transfer, Lanes(self.helpers, self.memory, connections))

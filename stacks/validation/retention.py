@@ -12,6 +12,15 @@ def check(deployment: Deployment) -> Iterator[Finding]:
     for service in deployment.services():
         yield from _backlog(deployment, service)
         retention = service.queue.properties["MessageRetentionPeriod"]
+        longest_s = deployment.environment.load.longest_outage_hours * 3600
+        if retention <= longest_s:
+            yield Finding(
+                f"The {service.name}'s queue keeps a message for {retention / 3600:g} h, and nobody polls it "
+                f"during an outage of up to {longest_s / 3600:g} h: it would expire unseen. Give the queue "
+                "14 days, or lower longest_outage_hours.",
+                service.queue,
+                "MessageRetentionPeriod",
+            )
         if service.dead_letter_queue.properties["MessageRetentionPeriod"] < retention:
             yield Finding(
                 f"The {service.name}'s dead-letter queue keeps messages for less time than its queue, and "

@@ -12,19 +12,15 @@ _TICKS_IN_A_TIMEOUT = 3
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     for service in deployment.services():
-        queue = service.queue.properties
-        for variable, actual, where in (
-            ("VISIBILITY_TIMEOUT_S", queue.get("VisibilityTimeout"), "VisibilityTimeout"),
-            ("MAX_RECEIVE_COUNT", queue.get("RedrivePolicy", {}).get("maxReceiveCount"), "RedrivePolicy"),
-        ):
-            said = service.number(variable)
-            if said is not None and said != actual:
-                yield Finding(
-                    f"The {service.name} is told {variable}={said:g}, but its queue has {actual}. "
-                    "Set both from Messaging in stacks/environments.py.",
-                    service.queue,
-                    where,
-                )
+        actual = service.queue.properties.get("VisibilityTimeout")
+        told = service.number("VISIBILITY_TIMEOUT_S")
+        if told is not None and told != actual:
+            yield Finding(
+                f"The {service.name} is told VISIBILITY_TIMEOUT_S={told:g}, but its queue has {actual}. "
+                "Set both from Messaging in stacks/environments.py.",
+                service.queue,
+                "VisibilityTimeout",
+            )
         visibility, interval = service.number("VISIBILITY_TIMEOUT_S"), service.number("HEARTBEAT_INTERVAL_S")
         if visibility and interval and interval * _TICKS_IN_A_TIMEOUT > visibility:
             yield Finding(

@@ -6,11 +6,24 @@ from pydantic import Field
 
 from stacks.values.base import Seconds, Values
 
+# Receives that SQS still allows when the runtime has seen enough: it parks the message with its reason then,
+# and may need a second try at that.
+_RECEIVES_TO_PARK = 3
+
 
 class Messaging(Values):
-    """How long a message is somebody's, and how often it is tried."""
+    """How long a message is somebody's, and how often it may end with a crash.
+
+    max_receive_count: after so many receives that ended with a crash the runtime parks the message; failures
+        of others cost time instead (`Load.longest_outage_hours`).
+    """
 
     visibility_timeout_s: Annotated[int, Field(ge=30, le=43_200)] = 300
     heartbeat_interval_s: Seconds = 60
     handover_after_s: Annotated[int, Field(ge=60)] = 39_600
-    max_receive_count: Annotated[int, Field(ge=1, le=1_000)] = 5
+    max_receive_count: Annotated[int, Field(ge=1, le=1_000 - _RECEIVES_TO_PARK)] = 5
+
+    @property
+    def redrive_after(self) -> int:
+        """The queue's own limit, which is only met when the runtime cannot even park."""
+        return self.max_receive_count + _RECEIVES_TO_PARK

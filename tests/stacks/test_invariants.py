@@ -17,6 +17,10 @@ def set_(key, value):
     return lambda properties: properties.__setitem__(key, value)
 
 
+def receives(count):
+    return lambda properties: properties["RedrivePolicy"].__setitem__("maxReceiveCount", count)
+
+
 def container(key, value):
     return lambda properties: properties["ContainerDefinitions"][0].__setitem__(key, value)
 
@@ -75,7 +79,17 @@ def short_uploads(properties):
 
 BREACHES = [
     ("visibility", QUEUE, "download-tasks/Queue", set_("VisibilityTimeout", 60), "VISIBILITY_TIMEOUT_S=300"),
-    ("visibility", TASK, "worker", variable("MAX_RECEIVE_COUNT", "9"), "its queue has 5"),
+    ("patience", TASK, "worker", variable("MAX_RECEIVE_COUNT", "7"), "after 8 receives"),
+    ("patience", QUEUE, "export-jobs/Queue", receives(6), "vanish without"),
+    ("patience", TASK, "worker", variable("LONGEST_OUTAGE_S", "3600"), "LONGEST_OUTAGE_S=3600"),
+    (
+        "patience",
+        TASK,
+        "orchestrator",
+        variable("NOT_READY_MAX_WAIT_S", "86400"),
+        "longest outage is 259200 s",
+    ),
+    ("retention", QUEUE, "export-jobs/Queue", set_("MessageRetentionPeriod", 86_400), "expire unseen"),
     ("visibility", TASK, "worker", variable("HEARTBEAT_INTERVAL_S", "150"), "one lost heartbeat"),
     ("longest-work", TASK, "worker", variable("HANDOVER_AFTER_S", "43000"), "12 h that SQS holds"),
     ("longest-work", TASK, "worker", variable("PROTECTION_MINUTES", "120"), "protects itself"),

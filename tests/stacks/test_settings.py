@@ -21,7 +21,7 @@ def synthesized(environment, directory: Path):
 
 def test_chosen_settings_reach_their_service_alone_as_the_runtime_reads_them(tmp_path):
     worker = {"SPLIT_BYTES": 1 << 30, "MAX_RATIO": 250.5, "DOWNLOAD_ALLOW_PRIVATE_ADDRESSES": True}
-    orchestrator = {"LOG_LEVEL": "DEBUG", "NOT_READY_MAX_WAIT_S": 3600}
+    orchestrator = {"LOG_LEVEL": "DEBUG", "NOT_READY_BASE_S": 60}
     services = synthesized(
         DEV.derive(worker={"settings": worker}, orchestrator={"settings": orchestrator}), tmp_path
     )

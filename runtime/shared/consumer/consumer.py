@@ -3,6 +3,7 @@
 Promises
 - It receives only what can start at once: every poll has its slots reserved beforehand.
 - A message is deleted only after its outcome is durable; one message waits for no other.
+- A receive count counts crashes only: whatever ends in an outcome goes on as a fresh message.
 - Work is cancelled as soon as its message is lost, about to reach SQS's 12 hours, or the process is to stop.
 - `stop()` ends within its time: what runs is cancelled and handed over with its progress, a long poll is
   abandoned (a message it still brings is handed over at once), deletes are flushed.
@@ -21,16 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.shared.consumer.backoff import full_jitter
-from runtime.shared.consumer.cancellation import LOST, Cancellation, Cancelled, LeaseLost
-from runtime.shared.consumer.deletes import DeleteBuffer
-from runtime.shared.consumer.delivery import Delivery, Handler, ParkedHook, UnitOfWork
-from runtime.shared.consumer.heartbeat import Heartbeat
-from runtime.shared.consumer.held import Held
-from runtime.shared.consumer.outcomes import Outcome, Retry, Yield
-from runtime.shared.consumer.queues import SourceQueue, read_envelope
-from runtime.shared.consumer.settling import Settler
-from runtime.shared.consumer.slots import Admission, SlotPool
+from .backoff import full_jitter
+from .cancellation import LOST, Cancellation, Cancelled, LeaseLost
+from .deletes import DeleteBuffer
+from .delivery import Delivery, Handler, ParkedHook, RetryHook, UnitOfWork
+from .heartbeat import Heartbeat
+from .held import Held
+from .outcomes import CRASH_LOOP, Crashed, Outcome, Park, Retry, Yield
+from .queues import SourceQueue, read_envelope
+from .settling import Settler
+from .slots import Admission, SlotPool
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -54,8 +55,13 @@ class ConsumerOptions:
     heartbeat_interval_s: float = 60
     handover_after_s: float = 39_600
     max_receive_count: int = 5
+    """Receives that may end in a crash; the queue's redrive policy must allow a few more, or SQS would move
+    the message without a reason before it can be parked with one.
+    """
     retry_base_s: float = 10
     retry_max_s: float = 900
+    give_up_after_s: float = 259_200
+    """How long transient failures may go on without progress."""
     delete_delay_s: float = 0.5
 
 
@@ -86,9 +92,10 @@ class Consumer:
         *,
         sqs: "SQSClient",
         polling: "SQSClient",
+        on_retry: RetryHook = lambda _delivery, _retry, run: run,
         on_parked: ParkedHook = lambda _delivery, _reason, _error: None,
         on_busy: Callable[[bool], None] = lambda _busy: None,
-        on_settled: Callable[[Outcome], None] = lambda _outcome: None,
+        on_settled: Callable[[Outcome | Crashed], None] = lambda _outcome: None,
         unit_of_work: UnitOfWork = lambda _delivery: nullcontext(),
         admission: Admission | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -120,6 +127,8 @@ class Consumer:
             max_receive_count=options.max_receive_count,
             retry_base_s=options.retry_base_s,
             retry_max_s=options.retry_max_s,
+            give_up_after_s=options.give_up_after_s,
+            on_retry=on_retry,
             on_parked=on_parked,
             on_settled=on_settled,
         )
@@ -261,6 +270,7 @@ class Consumer:
             sent_at=envelope.sent_at,
             handovers=envelope.handovers,
             progress=envelope.progress,
+            failures=envelope.failures,
             cancellation=Cancellation(held.expired),
             clock=self._clock,
             progressed_at=self._clock(),
@@ -297,11 +307,16 @@ class Consumer:
             if delivery.cancellation.is_set():
                 # Brought by a poll that the stop had already abandoned; nothing has been done with it.
                 self._settler.settle(held, Yield(str(delivery.cancellation.cause)))
+            elif delivery.receive_count > self._options.max_receive_count:
+                # Every receive allowed ended with its process: this one would, too.
+                text = f"{delivery.receive_count - 1} receives ended with the process that worked on it"
+                self._settler.settle(held, Park(CRASH_LOOP, text))
             else:
                 self._settler.settle(held, self._outcome(delivery))
 
-    def _outcome(self, delivery: Delivery) -> Outcome:
+    def _outcome(self, delivery: Delivery) -> Outcome | Crashed:
         cancellation = delivery.cancellation
+        outcome: Outcome | Crashed
         try:
             outcome = self._handler(delivery)
         except Cancelled as cancelled:
@@ -312,8 +327,8 @@ class Consumer:
         except Exception as error:  # noqa: BLE001  whatever a handler meets, its message has to be settled
             if not cancellation.is_set():
                 _log.exception("The handler failed unexpectedly")
-            outcome = Retry("unexpected-error", f"{type(error).__name__}: {error}")
+            outcome = Crashed(f"{type(error).__name__}: {error}")
         # Closing sockets under work makes it fail; that failure is the cancellation's, not the message's.
-        if isinstance(outcome, Retry) and cancellation.is_set() and cancellation.cause not in LOST:
+        if isinstance(outcome, (Retry, Crashed)) and cancellation.is_set() and cancellation.cause not in LOST:
             return Yield(str(cancellation.cause))
         return outcome

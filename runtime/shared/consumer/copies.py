@@ -6,12 +6,14 @@ gives way, the original body and foreign attributes stay.
 
 import json
 import logging
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runtime.shared.consumer.held import Held
-from runtime.shared.consumer.queues import FIRST_SEEN, HANDOVERS, PROGRESS, REASON
+from .failures import FailureRun
+from .held import Held
+from .queues import CRASHES, FAILING, FIRST_SEEN, HANDOVERS, PROGRESS, REASON
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -21,7 +23,9 @@ MAX_ATTRIBUTES = 10
 MAX_DELAY_S = 900
 ERROR_CHARACTERS = 2_000
 
-_OURS = frozenset((REASON, "error", "service", "correlation_id", FIRST_SEEN, HANDOVERS, PROGRESS))
+_OURS = frozenset(
+    (REASON, "error", "service", "correlation_id", FIRST_SEEN, HANDOVERS, FAILING, CRASHES, PROGRESS)
+)
 _NOT_ALLOWED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _log = logging.getLogger(__name__)
@@ -44,13 +48,29 @@ def send_to_dlq(sqs: "SQSClient", held: Held, *, reason: str, error: str, servic
     )
 
 
-def send_fresh(sqs: "SQSClient", held: Held, *, progress: Mapping[str, Any], delay_s: float) -> None:
-    """Send the same body anew with its progress; the receive count and the 12 hours start again."""
+def send_fresh(
+    sqs: "SQSClient",
+    held: Held,
+    *,
+    progress: Mapping[str, Any],
+    delay_s: float,
+    failures: FailureRun | None = None,
+    crashes: int = 0,
+) -> None:
+    """Send the same body anew with its progress: the 12 hours start again, and so does the receive count, but
+    for the `crashes` that the copy carries.
+    """
     delivery = held.delivery
     ours = {FIRST_SEEN: delivery.first_seen.isoformat(), HANDOVERS: str(delivery.handovers + 1)}
+    if failures is not None:
+        ours[FAILING] = failures.text()
+    if crashes:
+        ours[CRASHES] = str(crashes)
     if progress:
         ours[PROGRESS] = json.dumps(progress, separators=(",", ":"))
-    _send(sqs, held.queue.url, held, ours, DelaySeconds=min(MAX_DELAY_S, max(0, round(delay_s))))
+    # Limited before it is rounded: rounding refuses an infinity.
+    delay = math.ceil(max(0.0, min(delay_s, MAX_DELAY_S)))
+    _send(sqs, held.queue.url, held, ours, DelaySeconds=delay)
 
 
 def fit(

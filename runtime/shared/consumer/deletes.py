@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.shared.consumer.backoff import full_jitter
+from .backoff import full_jitter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from runtime.shared.consumer.cancellation import Cancellation
-from runtime.shared.consumer.outcomes import Outcome
+from .cancellation import Cancellation
+from .failures import FailureRun
+from .outcomes import Outcome, Retry
 
 
 @dataclass(slots=True, eq=False)
@@ -17,6 +18,7 @@ class Delivery:
     body: str
     message_id: str
     receive_count: int
+    """How often it was received, by this or another process, without an end that anybody decided on."""
     group_id: str | None
     first_seen: datetime
     """When the work first entered a queue, kept through every hand-over."""
@@ -28,9 +30,12 @@ class Delivery:
     """What the previous hand-over saved; {} at first."""
     cancellation: Cancellation
     clock: Callable[[], float] = field(repr=False)
+    failures: FailureRun | None = None
+    """The transient failures that led here, as the message tells them."""
     correlation_id: str | None = None
     """Set by the handler once it has read the body; written beside a parked message."""
     saved_progress: dict[str, Any] = field(default_factory=dict, repr=False)
+    has_advanced: bool = False
     progressed_at: float = 0.0
     renewals: list[Callable[[], None]] = field(default_factory=list, repr=False)
 
@@ -45,6 +50,12 @@ class Delivery:
     def save_progress(self, progress: Mapping[str, Any]) -> None:
         """What a fresh message shall carry if the work is interrupted from now on; must be small and JSON."""
         self.saved_progress = dict(progress)
+        self.has_advanced = True
+
+    def advanced(self) -> None:
+        """Something lasting was achieved: a run of failures before it is over."""
+        self.has_advanced = True
+        self.progressed()
 
     def progressed(self) -> None:
         """Something moved (bytes, a page, an entry); without it the slot counts as stuck after the stall
@@ -52,11 +63,21 @@ class Delivery:
         """
         self.progressed_at = self.clock()
 
+    def failed(self, reason: str, now: datetime) -> FailureRun:
+        """The message's run of failures with one more, or a new one when there was progress before it."""
+        if self.failures is None or self.has_advanced:
+            return FailureRun(now, 1, reason)
+        return FailureRun(self.failures.since, self.failures.count + 1, self.failures.reason)
+
 
 Handler = Callable[[Delivery], Outcome]
 ParkedHook = Callable[[Delivery, str, str], None]
 """(delivery, reason, error), called before the dead-letter queue is written; LeaseLost from it hands the
 message over instead of parking it.
+"""
+RetryHook = Callable[[Delivery, Retry, FailureRun], FailureRun]
+"""(delivery, outcome, the run as the message knows it) → the run as the service knows it. When it fails, the
+message's own word is used for the pause, and nothing is parked on it.
 """
 UnitOfWork = Callable[[Delivery], AbstractContextManager[None]]
 """Surrounds the handler and what follows from its outcome; services bind their log context here."""

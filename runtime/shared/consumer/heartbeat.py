@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.shared.consumer.backoff import visibility_for
-from runtime.shared.consumer.cancellation import LeaseLost
-from runtime.shared.consumer.held import Held
+from .backoff import visibility_for
+from .cancellation import LeaseLost
+from .held import Held
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runtime.shared.consumer.delivery import Delivery
-from runtime.shared.consumer.queues import SourceQueue
+from .delivery import Delivery
+from .queues import SourceQueue
 
 
 class Held:

@@ -1,8 +1,11 @@
-"""The four things that can become of a message, as values a handler returns."""
+"""What can become of a message, as values: a handler returns one of them, or fails and so means `Crashed`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+RETRIES_EXHAUSTED = "retries-exhausted"
+CRASH_LOOP = "crash-loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,15 +15,26 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A transient failure; the message comes back after a back-off and one receive is spent.
+    """A transient failure: the work comes back after a pause, and that costs time, not receives.
 
-    On the last allowed receive the message is parked with the reason `retries-exhausted` instead.
-    `delay_s` replaces the computed back-off when the other side said how long to wait.
+    Pauses grow with the failures in a row, with full jitter; `at_least_s` is a floor under this one, when the
+    other side said how long to wait. A run of failures that has gone on for the consumer's longest time is
+    parked as `exhausted`.
     """
 
     reason: str
     error: str
-    delay_s: float | None = None
+    at_least_s: float | None = None
+    exhausted: str = RETRIES_EXHAUSTED
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The handler met what nobody foresaw. Like a process that died at work it spends a receive, and the last
+    receive allowed is parked as `crash-loop`.
+    """
+
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +61,4 @@ class Yield:
 
 
 Outcome = Done | Retry | Park | Yield
+"""What a handler returns."""

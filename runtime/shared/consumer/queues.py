@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from .failures import FailureRun
+
 _log = logging.getLogger(__name__)
 
 # What a hand-over writes and the next receiver reads.
 FIRST_SEEN, HANDOVERS, PROGRESS = "first_seen", "handovers", "progress"
+FAILING, CRASHES = "failing", "crashes"
 # What parking writes.
 REASON = "reason"
 
@@ -42,6 +45,7 @@ class Envelope:
     first_seen: datetime
     handovers: int
     progress: Mapping[str, Any]
+    failures: FailureRun | None
 
 
 def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
@@ -54,15 +58,19 @@ def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
     }
     sent_at = _moment_ms(system.get("SentTimestamp")) or now
     # A message with a reason was parked and has been redriven: whoever did that wants it tried anew, so
-    # waits that are measured from the first sight start again.
-    first_seen = None if REASON in custom else _moment_iso(custom.get(FIRST_SEEN))
+    # everything that is measured from the first sight or the first failure starts again.
+    if REASON in custom:
+        for name in (FIRST_SEEN, FAILING, CRASHES):
+            custom.pop(name, None)
+    first_seen = _moment_iso(custom.get(FIRST_SEEN))
     return Envelope(
-        receive_count=_whole(system.get("ApproximateReceiveCount"), 1),
+        receive_count=_whole(system.get("ApproximateReceiveCount"), 1) + _whole(custom.get(CRASHES), 0),
         group_id=system.get("MessageGroupId"),
         sent_at=sent_at,
         first_seen=first_seen or sent_at,
         handovers=_whole(custom.get(HANDOVERS), 0),
         progress=_mapping(custom.get(PROGRESS)),
+        failures=FailureRun.of(custom.get(FAILING)),
     )
 
 

@@ -1,12 +1,13 @@
 """Where every job, task and part stands, on one DynamoDB table; every write is conditional and fenced.
 
 `types.py` holds the words, `jobs.py` what the orchestrator does, `tasks.py` and `parts.py` what the worker
-does.
+does, `messages.py` what both remember of a message.
 """
 
-from runtime.shared.ledger.jobs import JobLedger
-from runtime.shared.ledger.parts import Ledger
-from runtime.shared.ledger.types import (
+from .jobs import JobLedger
+from .messages import MessageLedger, Place, place_of_body, place_of_job
+from .parts import Ledger
+from .types import (
     AlreadyFinished,
     Busy,
     Claim,
@@ -30,8 +31,12 @@ __all__ = [
     "LeaseLost",
     "Ledger",
     "ListingState",
+    "MessageLedger",
     "PartsState",
+    "Place",
     "Split",
     "Superseded",
     "WorkUnit",
+    "place_of_body",
+    "place_of_job",
 ]

@@ -7,9 +7,11 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from runtime.shared.ledger import leases
-from runtime.shared.ledger.table import MAX_TRANSACTION, Change, Item, LedgerTable, Refused, absent_or
-from runtime.shared.ledger.types import (
+from . import leases
+from .table import MAX_TRANSACTION, Change, Item, LedgerTable, Refused, absent_or
+from .types import (
+    FAILING,
+    WAITING,
     AlreadyFinished,
     Busy,
     JobClaim,
@@ -156,6 +158,7 @@ class JobLedger:
         self._fenced(
             claim,
             set={"cursor": listing.cursor, "barren_pages": listing.barren, **_so_far(listing)},
+            remove=(*FAILING, *WAITING),
         )
 
     def finish_listing(self, claim: JobClaim, listing: ListingState) -> JobState:
@@ -168,7 +171,7 @@ class JobLedger:
                 "lease_until": 0,
                 **_so_far(listing),
             },
-            remove=("cursor", "barren_pages"),
+            remove=("cursor", "barren_pages", *FAILING, *WAITING),
         )
         return self.job_state(claim.export_job_id)
 
@@ -195,7 +198,7 @@ class JobLedger:
                     set={"status": "failed", "reason": reason, "error": error[:ERROR_CHARACTERS]},
                     defaults={"created_at": now, "correlation_id": correlation_id},
                     # Whoever sends it again wants to see whether the vendor's loop is gone.
-                    remove=("barren_pages",),
+                    remove=("barren_pages", *FAILING, *WAITING),
                     when=Attr("listing_complete").not_exists() & leases.free(now),
                 )
             )

@@ -12,8 +12,8 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from runtime.shared.ledger.table import Change, Item, LedgerTable, Refused
-from runtime.shared.ledger.types import Busy, LeaseLost
+from .table import Change, Item, LedgerTable, Refused
+from .types import Busy, LeaseLost
 
 
 @dataclass(frozen=True, slots=True)

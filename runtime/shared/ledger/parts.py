@@ -9,10 +9,11 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from runtime.shared.ledger import leases
-from runtime.shared.ledger.table import Change, Item, Refused
-from runtime.shared.ledger.tasks import TaskLedger, recorded_split
-from runtime.shared.ledger.types import (
+from . import leases
+from .table import Change, Item, Refused
+from .tasks import TaskLedger, recorded_split
+from .types import (
+    FAILING,
     AlreadyFinished,
     Claim,
     LeaseLost,
@@ -83,6 +84,7 @@ class Ledger(TaskLedger):
             claim.unit.export_job_id,
             claim.unit.task_key,
             set={"parts_sent": True, "status": "split", "lease_until": 0},
+            remove=FAILING,
             when=Attr("generation").eq(claim.generation),
         )
         try:
@@ -107,6 +109,7 @@ class Ledger(TaskLedger):
                 "summary": dict(summary),
                 "finished_at": self._table.clock(),
             },
+            remove=FAILING,
             when=Attr("generation").eq(claim.generation) & Attr("status").ne("done"),
         )
         task = Change(unit.export_job_id, unit.task_key, add={"parts_done": 1}, when=_at_epoch(unit.epoch))

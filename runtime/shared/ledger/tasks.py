@@ -8,10 +8,11 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from runtime.shared.ledger import leases
-from runtime.shared.ledger.jobs import ERROR_CHARACTERS, JOB, JobLedger
-from runtime.shared.ledger.table import Change, Item, Refused, absent_or
-from runtime.shared.ledger.types import (
+from . import leases
+from .jobs import ERROR_CHARACTERS, JOB, JobLedger
+from .table import Change, Item, Refused, absent_or
+from .types import (
+    FAILING,
     AlreadyFinished,
     Claim,
     JobState,
@@ -62,6 +63,7 @@ class TaskLedger(JobLedger):
             claim.unit.export_job_id,
             claim.unit.key,
             set={"checkpoint": text},
+            remove=FAILING,
             when=Attr("generation").eq(claim.generation),
         )
         try:
@@ -136,6 +138,7 @@ class TaskLedger(JobLedger):
             unit.task_key,
             set={"status": status, "counted": status, "lease_until": 0, **fields},
             defaults={"file_id": unit.file_id, "created_at": self._table.clock()},
+            remove=FAILING,
             when=fence & absent_or("counted", counted) & absent_or("listed", listed),
         )
         changes = [task, *(extra or [])]
@@ -154,6 +157,7 @@ class TaskLedger(JobLedger):
             claim.unit.export_job_id,
             claim.unit.key,
             set={"status": "parked", "lease_until": 0, **fields},
+            remove=FAILING,
             when=Attr("generation").eq(claim.generation),
         )
 

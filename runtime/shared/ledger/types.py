@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from runtime.shared.consumer.cancellation import LeaseLost
+from ..consumer.cancellation import LeaseLost
 
 __all__ = [
+    "FAILING",
+    "WAITING",
     "AlreadyFinished",
     "Busy",
     "Claim",
@@ -22,6 +24,11 @@ __all__ = [
     "Superseded",
     "WorkUnit",
 ]
+
+FAILING = ("failing_since", "failing_reason", "failing_error", "failures")
+"""A run of transient failures on an item; whatever moves the work on removes it."""
+WAITING = ("waiting_since", "waiting_reason", "waits")
+"""How long the job has been waited for."""
 
 Summary = Mapping[str, int | str]
 JobOutcome = Literal["completed", "failed"]

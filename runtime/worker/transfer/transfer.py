@@ -30,7 +30,7 @@ class Transfer:
     timings: Timings
     part_bytes: int
     pieces: deque[Piece]
-    progressed: Callable[[], None]
+    advanced: Callable[[], None]
     checkpoints: Checkpoints
     bytes_uploaded: int = 0
     bytes_resumed: int = 0
@@ -57,7 +57,7 @@ class Transfer:
         result.outcome = EntryOutcome.UPLOADED
         with self._lock:
             self.bytes_uploaded += result.entry.size
-        self.progressed()
+        self.advanced()
 
     def resumed(self, count: int) -> None:
         """So many bytes were found in an unfinished upload and need not be fetched again."""

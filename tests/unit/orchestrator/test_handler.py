@@ -11,11 +11,21 @@ import pytest
 from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import MAX_BARREN_PAGES, JobLister, ListingFault
-from runtime.shared.consumer import Cancellation, Cancelled, Delivery, Done, Outcome, Park, Retry, Yield
+from runtime.shared.consumer import (
+    Cancellation,
+    Cancelled,
+    Delivery,
+    Done,
+    FailureRun,
+    Outcome,
+    Park,
+    Retry,
+    Yield,
+)
 from runtime.shared.contracts import task_id_for
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import client as api_client
-from runtime.shared.ledger import JobClaim, Ledger, ListingState, WorkUnit
+from runtime.shared.ledger import JobClaim, Ledger, ListingState, MessageLedger, WorkUnit
 from runtime.shared.metrics import Metrics
 from runtime.shared.reporting import JobReporter
 from tests.unit.conftest import Aws, Clock
@@ -74,6 +84,7 @@ class World:
             sqs=self.aws.sqs,
             api=api,
             ledger=self.ledger,
+            messages=MessageLedger(self.ledger._table),
             reporter=JobReporter(self.ledger, EventBus(self.events, "default")),  # type: ignore[arg-type]
             lister=JobLister(
                 api,
@@ -312,15 +323,16 @@ def test_parking_a_job_is_recorded_and_announced_once(world: World) -> None:
 
 
 def test_a_job_that_is_not_ready_is_looked_at_ever_less_often_and_parked_at_last(world: World) -> None:
+    handler = world.handler(Vendor([[]], status="running"))
     pauses: list[float] = []
-    progress: dict[str, Any] = {}
     for _ in range(7):
-        outcome = world.handler(Vendor([[]], status="running"))(delivery(JOB, progress=progress))
+        # Nothing on the message says how often: the ledger does.
+        outcome = handler(delivery(JOB))
         assert isinstance(outcome, Yield)
         pauses.append(outcome.delay_s)
-        progress = dict(outcome.progress)
     assert pauses == [30, 60, 120, 240, 480, 900, 900]
-    late = world.handler(Vendor([[]], status="pending"))(delivery(JOB, age_s=86_401))
+    handler._utc_now = lambda: datetime.fromtimestamp(world.clock() + 259_200, UTC)
+    late = handler(delivery(JOB))
     assert isinstance(late, Park)
     assert late.reason == "export-not-ready"
 
@@ -342,25 +354,37 @@ def test_a_job_that_is_not_ready_is_looked_at_ever_less_often_and_parked_at_last
                 "GET /v1/exports/job answers 200 with text/html; charset=utf-8 that is not JSON",
             ),
         ),
-        (httpx.Response(429, headers={"Retry-After": "100"}), Yield("rate-limited", {}, 130)),
+        (
+            httpx.Response(429, headers={"Retry-After": "100"}),
+            Retry("rate-limited", "GET /v1/exports/job answers 429", 100),
+        ),
     ],
 )
 def test_what_the_apis_answers_become(world: World, answer: httpx.Response, outcome: Outcome) -> None:
     assert world.handler(Vendor([[]], override=lambda _request: answer))(delivery(JOB)) == outcome
 
 
-def test_an_open_circuit_spends_nobodys_receives_until_the_longest_wait(world: World) -> None:
-    vendor = Vendor([[]], override=lambda _request: httpx.Response(500))
-    api = vendor.api(failures=1)
-    handler = world.handler(vendor)
-    handler._api = api
-    first = handler(delivery(JOB))
-    assert isinstance(first, Retry)
-    second = handler(delivery(JOB, progress={"waits": 2}))
-    assert isinstance(second, Yield)
-    assert (second.reason, second.progress) == ("circuit-open", {"waits": 2})
-    late = handler(delivery(JOB, age_s=90_000))
-    assert isinstance(late, Retry)
+def test_a_failure_is_remembered_beside_the_job(world: World) -> None:
+    handler = world.handler(Vendor([[]], override=lambda _request: httpx.Response(500)))
+    for body, reason in ((JOB, "unavailable"), ({"export_job_ids": ["a", "b"]}, "aws-error")):
+        for count in (1, 2):
+            run = handler.on_retry(delivery(body), Retry(reason, "x"), FailureRun(NOW, 9, "the message's"))
+            assert (run.count, run.reason) == (count, reason)
+            assert run.since.timestamp() == pytest.approx(world.clock(), abs=1)
+
+
+def test_a_task_that_sqs_refuses_is_parked_and_holds_no_other_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = record("long") | {"download_url": "/d/long?" + "x" * 3_000}
+    monkeypatch.setattr("runtime.shared.sending.MAX_BATCH_BYTES", 2_500)
+    assert world.handler(Vendor([[record("a"), long], [record("b")]]))(delivery(JOB)) == Done()
+    assert {task["file_id"] for task in world.tasks()} == {"a", "b"}
+    state = world.ledger.job_state("job")
+    assert (state.tasks_total, state.tasks_parked) == (3, 1)
+    item = world.ledger._table.get("job", f"TASK#{task_id_for('job', 'long')}")
+    assert item is not None
+    assert "SQS takes 2500" in item["error"]
 
 
 def test_a_lost_lease_on_the_listing_is_not_an_outcome_but_the_end(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Settings, logs, metrics, health, protection, sending, events: what surrounds the work."""
+"""Settings, logs, metrics, health, protection, events: what surrounds the work."""
 
 import json
 import logging
@@ -24,7 +24,6 @@ from runtime.shared.ledger import Ledger, WorkUnit
 from runtime.shared.metrics import Metrics
 from runtime.shared.protection import Agent, TaskProtection, ecs_agent
 from runtime.shared.reporting import JobReporter
-from runtime.shared.sending import MAX_BATCH_BYTES, NotSent, Outgoing, batches, send_all
 from runtime.shared.settings import load
 from tests.unit.conftest import Aws, Clock, until
 
@@ -295,41 +294,6 @@ def test_the_agents_http_answers() -> None:
     server.shutdown()
     assert ecs_agent(None) is None
     TaskProtection(None, minutes=60).start()
-
-
-@given(st.lists(st.integers(0, 400_000), max_size=40))
-def test_batches_respect_both_limits_and_keep_the_order(sizes: list[int]) -> None:
-    messages = [Outgoing("x" * size) for size in sizes]
-    grouped = list(batches(messages))
-    assert [message for batch in grouped for message in batch] == messages
-    assert all(0 < len(batch) <= 10 and sum(m.size for m in batch) <= MAX_BATCH_BYTES for batch in grouped)
-
-
-class SendingSqs:
-    def __init__(self, *failures: list[dict[str, Any]]) -> None:
-        self.failures = list(failures)
-        self.sent: list[list[str]] = []
-
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803
-        self.sent.append([entry["MessageBody"] for entry in Entries])
-        return {"Failed": self.failures.pop(0) if self.failures else []}
-
-
-def test_entries_that_a_200_did_not_take_are_sent_again() -> None:
-    sqs = SendingSqs([{"Id": "1", "SenderFault": False}], [{"Id": "0", "SenderFault": False}])
-    pauses: list[float] = []
-    assert send_all(sqs, "q", map(Outgoing, "abc"), sleep=pauses.append) == 3  # type: ignore[arg-type]
-    assert sqs.sent == [["a", "b", "c"], ["b"], ["b"]]
-    assert len(pauses) == 2
-
-
-def test_what_is_never_taken_is_said() -> None:
-    stubborn = SendingSqs(*[[{"Id": "0", "SenderFault": False}]] * 6)
-    with pytest.raises(NotSent):
-        send_all(stubborn, "q", [Outgoing("a")], sleep=lambda _s: None)  # type: ignore[arg-type]
-    refusing = SendingSqs([{"Id": "0", "SenderFault": True, "Code": "InvalidMessageContents"}])
-    with pytest.raises(NotSent, match="InvalidMessageContents"):
-        send_all(refusing, "q", [Outgoing("a")])  # type: ignore[arg-type]
 
 
 def validated(event: Mapping[str, Any]) -> Mapping[str, Any]:

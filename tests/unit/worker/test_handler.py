@@ -21,7 +21,7 @@ from runtime.shared.consumer import (
 from runtime.shared.contracts import DownloadTask
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import CircuitOpen, NotFound, RateLimited, Unavailable
-from runtime.shared.ledger import Ledger, WorkUnit
+from runtime.shared.ledger import Ledger, MessageLedger, WorkUnit
 from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.metrics import Metrics
 from runtime.shared.reporting import JobReporter
@@ -55,7 +55,8 @@ class Desk:
                 {"AttributeName": "item", "KeyType": "RANGE"},
             ],
         )
-        self.ledger = Ledger(LedgerTable(world.dynamodb, name, retention_days=1))
+        table = LedgerTable(world.dynamodb, name, retention_days=1)
+        self.ledger, self.messages_ledger = Ledger(table), MessageLedger(table)
         self.reporter = JobReporter(self.ledger, EventBus(session.client("events"), "default"))
         self.metrics = Metrics(namespace="n", service="worker", environment="test", interval_s=60)
 
@@ -63,6 +64,7 @@ class Desk:
         return DownloadHandler(
             processor=self.world.processor(api, **settings),
             ledger=self.ledger,
+            messages=self.messages_ledger,
             reporter=self.reporter,
             parts=TaskParts(
                 ledger=self.ledger,
@@ -174,21 +176,13 @@ class FailingApi:
         return {}
 
 
-def outage() -> Unavailable:
-    """The failure of the trial call of a half-open circuit."""
-    error = Unavailable("500")
-    error.outage = True
-    return error
-
-
 @pytest.mark.parametrize(
     ("error", "expected", "reason"),
     [
         (NotFound("gone"), Park, "unknown-file"),
-        (RateLimited("slow down", 7), Yield, "export-api-unavailable"),
-        (CircuitOpen(3), Yield, "export-api-unavailable"),
+        (RateLimited("slow down", 7), Retry, "export-api-error"),
+        (CircuitOpen(3), Retry, "export-api-error"),
         (Unavailable("500"), Retry, "export-api-error"),
-        (outage(), Yield, "export-api-unavailable"),
     ],
 )
 def test_what_the_api_says_decides(desk: Desk, error: Exception, expected: type, reason: str) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from runtime.shared.consumer import (
     ConsumerOptions,
     Delivery,
     Done,
+    FailureRun,
     LeaseLost,
     Outcome,
     Park,
@@ -107,35 +109,147 @@ def test_a_quick_message_does_not_wait_for_a_slow_one(aws: Aws, run: Running, qu
     until(lambda: aws.depth(queue.url) == 0)
 
 
-def test_a_retry_comes_back_and_the_last_one_is_parked(aws: Aws, run: Running, queue: SourceQueue) -> None:
-    send(aws, queue, "body")
-    counts: list[int] = []
+def test_failures_of_others_cost_time_and_no_receive(aws: Aws, run: Running, queue: SourceQueue) -> None:
+    send(aws, queue, "body", MessageGroupId="g")
+    seen: list[Delivery] = []
     parked: list[tuple[str, str]] = []
 
     def handle(delivery: Delivery) -> Outcome:
-        counts.append(delivery.receive_count)
-        return Retry("upstream", "it is down")
+        seen.append(delivery)
+        return Retry(f"upstream-{len(seen)}", "it is down")
 
-    run(handle, queue, on_parked=lambda _delivery, reason, error: parked.append((reason, error)))
+    started = time.monotonic()
+    run(
+        handle,
+        queue,
+        options=replace(OPTIONS, retry_base_s=0, give_up_after_s=1.5),
+        on_parked=lambda _delivery, reason, error: parked.append((reason, error)),
+    )
     until(lambda: aws.depth(queue.dlq_url) == 1)
+    assert time.monotonic() - started >= 1.5
     until(lambda: aws.depth(queue.url) == 0)
-    assert counts == [1, 2, 3]
-    assert parked == [("retries-exhausted", "upstream: it is down")]
+    assert len(seen) > OPTIONS.max_receive_count
+    assert {delivery.receive_count for delivery in seen} == {1}
+    assert {delivery.group_id for delivery in seen} == {"g"}
+    ((reason, error),) = parked
+    assert reason == "retries-exhausted"
+    assert error.startswith(
+        f"upstream-{len(seen)}: it is down (failing for 0.0 h, {len(seen)} times, at first"
+    )
+    assert error.endswith("with upstream-1)")
 
 
-def test_an_unexpected_error_is_a_retry(aws: Aws, run: Running, queue: SourceQueue) -> None:
+def test_progress_begins_a_new_run_of_failures(aws: Aws, run: Running, queue: SourceQueue) -> None:
+    send(aws, queue, "body")
+    runs: list[FailureRun] = []
+
+    def handle(delivery: Delivery) -> Outcome:
+        if len(runs) == 2:
+            delivery.advanced()
+        return Retry("upstream", "it is down") if len(runs) < 4 else Done()
+
+    def remember(_delivery: Delivery, _retry: Retry, run: FailureRun) -> FailureRun:
+        runs.append(run)
+        return run
+
+    run(handle, queue, options=replace(OPTIONS, retry_base_s=0), on_retry=remember)
+    until(lambda: len(runs) == 4)
+    until(lambda: aws.depth(queue.url) == 0)
+    assert [found.count for found in runs] == [1, 2, 1, 2]
+    assert runs[0].since == runs[1].since < runs[2].since == runs[3].since
+
+
+def test_the_services_own_record_decides_and_its_failure_parks_nothing(
+    aws: Aws, run: Running, queue: SourceQueue
+) -> None:
+    send(aws, queue, "body")
+    calls: list[FailureRun] = []
+
+    def remember(_delivery: Delivery, _retry: Retry, run: FailureRun) -> FailureRun:
+        calls.append(run)
+        if len(calls) < 3:
+            raise RuntimeError("the ledger is away")
+        return replace(run, since=run.since - timedelta(days=30))
+
+    run(
+        lambda _delivery: Retry("upstream", "it is down", exhausted="gone-for-good"),
+        queue,
+        options=replace(OPTIONS, retry_base_s=0, give_up_after_s=86_400),
+        on_retry=remember,
+    )
+    until(lambda: aws.depth(queue.dlq_url) == 1)
+    assert [found.count for found in calls] == [1, 2, 3]
+    (letter,) = aws.drain(queue.dlq_url)
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "gone-for-good"
+
+
+def test_a_handler_that_fails_unforeseen_spends_receives_and_is_parked_as_a_crash_loop(
+    aws: Aws, run: Running, queue: SourceQueue
+) -> None:
     send(aws, queue, "body")
     counts: list[int] = []
 
     def handle(delivery: Delivery) -> Outcome:
         counts.append(delivery.receive_count)
-        if len(counts) < 2:
-            raise ZeroDivisionError
-        return Done()
+        raise ZeroDivisionError("by nothing")
 
     run(handle, queue)
-    until(lambda: counts == [1, 2])
+    until(lambda: aws.depth(queue.dlq_url) == 1)
     until(lambda: aws.depth(queue.url) == 0)
+    assert counts == [1, 2, 3]
+    (letter,) = aws.drain(queue.dlq_url)
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "crash-loop"
+    assert "ZeroDivisionError: by nothing" in letter["MessageAttributes"]["error"]["StringValue"]
+
+
+def crashes(aws: Aws, queue: SourceQueue, times: int) -> None:
+    """Receive the queue's one message and die, so often."""
+    for _ in range(times):
+        assert aws.sqs.receive_message(QueueUrl=queue.url, VisibilityTimeout=0)["Messages"]
+
+
+def test_a_message_that_ends_its_process_each_time_is_parked_unhandled(
+    aws: Aws, run: Running, queue: SourceQueue
+) -> None:
+    send(aws, queue, "body")
+    crashes(aws, queue, OPTIONS.max_receive_count)
+    handled: list[str] = []
+    parked: list[str] = []
+
+    def handle(delivery: Delivery) -> Outcome:
+        handled.append(delivery.body)
+        return Done()
+
+    run(handle, queue, on_parked=lambda _delivery, reason, _error: parked.append(reason))
+    until(lambda: aws.depth(queue.dlq_url) == 1)
+    until(lambda: aws.depth(queue.url) == 0)
+    assert parked == ["crash-loop"]
+    assert not handled
+
+
+def test_a_crash_loop_that_cannot_be_parked_yet_is_not_handled_either(
+    aws: Aws, run: Running, queue: SourceQueue
+) -> None:
+    send(aws, queue, "body")
+    crashes(aws, queue, OPTIONS.max_receive_count)
+    handled: list[str] = []
+    calls: list[int] = []
+
+    def handle(delivery: Delivery) -> Outcome:
+        handled.append(delivery.body)
+        return Done()
+
+    def hook(delivery: Delivery, _reason: str, _error: str) -> None:
+        calls.append(delivery.receive_count)
+        if len(calls) == 1:
+            raise LeaseLost("whoever crashed still holds it")
+        if len(calls) == 2:
+            raise RuntimeError("the ledger is away")
+
+    run(handle, queue, on_parked=hook)
+    until(lambda: aws.depth(queue.dlq_url) == 1)
+    assert not handled
+    assert calls == [4, 5, 6]
 
 
 def test_parking_keeps_the_body_and_says_why(aws: Aws, run: Running, queue: SourceQueue) -> None:
