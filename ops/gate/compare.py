@@ -5,13 +5,29 @@ from dataclasses import replace
 from ops.assembly.load import Assembly
 from ops.assembly.model import Stack
 from ops.gate.diff import Replacement, ResourceChange, diff_stacks
-from ops.gate.guards import exposure_findings, protection_findings
-from ops.gate.iam import iam_findings
+from ops.gate.iam import iam_findings, role_findings
 from ops.gate.model import STACK_ITSELF, Finding, Kind
 from ops.gate.network import network_findings
-from ops.gate.stateful import STATEFUL_TYPES, stateful_findings
+from ops.gate.rules.comparison import Comparison, Rule
+from ops.gate.rules.data import data_findings
+from ops.gate.rules.elsewhere import elsewhere_findings
+from ops.gate.rules.exposure import exposure_findings
+from ops.gate.rules.lifecycle import lifecycle_findings
+from ops.gate.rules.plain_secrets import plain_secret_findings
+from ops.gate.rules.steps import step_findings
+from ops.gate.rules.tasks import task_findings
+from ops.gate.rules.watching import watching_findings
+from ops.gate.stateful import STATEFUL_TYPES, moved_stack_findings, stateful_findings
 
-_UNKNOWN_TARGET = "unknown-"
+# What a new environment is held to as well, and what only something that existed can lose.
+_ACCESS_RULES: tuple[Rule, ...] = (
+    role_findings,
+    exposure_findings,
+    elsewhere_findings,
+    plain_secret_findings,
+    task_findings,
+)
+_LOSS_RULES: tuple[Rule, ...] = (data_findings, lifecycle_findings, watching_findings, step_findings)
 
 
 def compare(before: Assembly, after: Assembly) -> list[Finding]:
@@ -27,10 +43,8 @@ def compare(before: Assembly, after: Assembly) -> list[Finding]:
             for key in sorted(before.keys() | after.keys())
             if key[0] == environment
         }
-        added = _added_stateful(environment, changes)
         findings += _access(environment, before, after)
-        for key, changed in changes.items():
-            findings += _losses(before.get(key), after.get(key), changed, added)
+        findings += _losses(environment, before, after, changes)
     return sorted(_with_the_rest(findings, before, after), key=_order)
 
 
@@ -50,42 +64,35 @@ def _access(environment: str, before: Assembly, after: Assembly) -> list[Finding
 
 def _access_against(environment: str, old: dict[str, Stack], after: Assembly) -> list[Finding]:
     findings: list[Finding] = []
-    for key, stack in after.items():
-        if key[0] == environment:
-            was = old.get(key[1])
-            findings += iam_findings(was, stack)
-            findings += network_findings(was, stack)
-            findings += exposure_findings(stack, diff_stacks(was, stack))
+    new = {key[1]: stack for key, stack in after.items() if key[0] == environment}
+    for name, stack in new.items():
+        was = old.get(name)
+        findings += iam_findings(was, stack)
+        findings += network_findings(was, stack)
+        comparison = Comparison(before=was, after=stack, neighbours_before=old, neighbours_after=new)
+        for rule in _ACCESS_RULES:
+            findings += rule(comparison)
     return findings
 
 
 def _losses(
-    before: Stack | None, after: Stack | None, changes: list[ResourceChange], added: dict[str, list[str]]
+    environment: str, before: Assembly, after: Assembly, changes: dict[tuple[str, str], list[ResourceChange]]
 ) -> list[Finding]:
-    if before is None:
-        return []
-    findings = stateful_findings(before, after, changes, added)
-    if after is not None:
-        findings += protection_findings(after, changes)
-        findings += _moved_elsewhere(before, after)
+    added = _added_stateful(environment, changes)
+    old = {key[1]: stack for key, stack in before.items() if key[0] == environment}
+    new = {key[1]: stack for key, stack in after.items() if key[0] == environment}
+    findings: list[Finding] = []
+    for name, was in old.items():
+        now = new.get(name)
+        findings += stateful_findings(was, now, changes[environment, name], added)
+        # A stack that is gone has lost what watched over it too.
+        empty = replace(was, resources={}, template={})
+        comparison = Comparison(before=was, after=now or empty, neighbours_before=old, neighbours_after=new)
+        for rule in _LOSS_RULES:
+            findings += rule(comparison)
+        if now is not None:
+            findings += moved_stack_findings(was, now)
     return findings
-
-
-def _moved_elsewhere(before: Stack, after: Stack) -> list[Finding]:
-    known = _UNKNOWN_TARGET not in before.target + after.target
-    if before.target == after.target or not known:
-        return []
-    return [
-        Finding(
-            *after.key,
-            resource=logical_id,
-            resource_type=resource.type,
-            kind=Kind.STATEFUL_REMOVED,
-            text=f"its stack moves from {before.target} to {after.target}: what it holds stays behind",
-        )
-        for logical_id, resource in sorted(before.resources.items())
-        if resource.type in STATEFUL_TYPES
-    ]
 
 
 def _added_stateful(

@@ -9,8 +9,9 @@ from ops.assembly.model import Resource, Stack
 from ops.assembly.tokens import references, text_of
 from ops.gate.schemas import replacing_properties
 
-_LONGEST_VALUE = 160
-_ABSENT = "(absent)"
+# Values longer than this are shown without what is the same at both ends, but for some context.
+_LONG = 160
+_CONTEXT = 40
 
 
 class Replacement(IntEnum):
@@ -124,13 +125,29 @@ def _lines(was: Any, now: Any, path: str) -> Iterator[str]:
         for index, (left, right) in enumerate(zip(was, now, strict=True)):
             yield from _lines(left, right, f"{path}[{index}]")
     else:
-        yield f"{path}: {_short(was)} → {_short(now)}"
+        yield f"{path}: {difference(was, now)}"
 
 
 def _is_intrinsic(value: dict[str, Any]) -> bool:
     return len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::"))
 
 
-def _short(value: Any) -> str:
-    text = _ABSENT if value is None else text_of(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+def difference(was: Any, now: Any) -> str:
+    """`before → after`. Of long values what is the same at both ends is left out, never what differs."""
+    before, after = ("(absent)" if value is None else text_of(value) for value in (was, now))
+    if max(len(before), len(after)) <= _LONG:
+        return f"{before} → {after}"
+    head = _shared(before, after)
+    tail = min(_shared(before[::-1], after[::-1]), len(before) - head, len(after) - head)
+    first, last = max(head - _CONTEXT, 0), max(tail - _CONTEXT, 0)
+
+    def middle(text: str) -> str:
+        return ("…" if first else "") + text[first : len(text) - last] + ("…" if last else "")
+
+    return f"{middle(before)} → {middle(after)}"
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))

@@ -7,13 +7,18 @@ shape.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ops.assembly.model import Resource, Stack
 from ops.assembly.tokens import references, text_of, texts_of
+from ops.gate.diff import difference
 from ops.gate.model import Finding, Kind
+from ops.gate.rules.comparison import Comparison
+from ops.gate.rules.guard import Guard, guarded
+from ops.gate.rules.values import nodes, raised
 from ops.gate.statements import Statement, broadenings, opaque, parse_statements
 
 _IDENTITIES = {"AWS::IAM::Role": "Roles", "AWS::IAM::User": "Users", "AWS::IAM::Group": "Groups"}
@@ -30,7 +35,31 @@ _POLICY_OF = {
     "AWS::SNS::TopicPolicy": "Topics",
     "AWS::SecretsManager::ResourcePolicy": "SecretId",
     "AWS::Lambda::Permission": "FunctionName",
+    "AWS::Lambda::LayerVersionPermission": "LayerVersionArn",
+    "AWS::Events::EventBusPolicy": "EventBusName",
 }
+# Those whose one statement is spread over the properties.
+_FLAT = frozenset(
+    {"AWS::Lambda::Permission", "AWS::Lambda::LayerVersionPermission", "AWS::Events::EventBusPolicy"}
+)
+_ROLE = re.compile(r"(\w*Role(Arn|ARN)?|IamInstanceProfile|CredentialsArn)")
+_IDENTITY_SOURCES = {
+    "AWS::IAM::AccessKey": "a key that never expires",
+    "AWS::IAM::OIDCProvider": "who logs in there may assume roles here",
+    "AWS::IAM::SAMLProvider": "who logs in there may assume roles here",
+    "AWS::IAM::User": "a user with credentials of its own",
+    "AWS::IAM::UserToGroupAddition": "users may do what the group may",
+    "AWS::RolesAnywhere::TrustAnchor": "whoever holds a certificate of it may assume roles here",
+}
+_GUARDS = (
+    Guard(
+        type="AWS::IAM::Role",
+        path="MaxSessionDuration",
+        weaker=raised(3_600),
+        text="is longer: stolen credentials last longer",
+        kind=Kind.IAM_BROADENED,
+    ),
+)
 _EVERYTHING = {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}
 
 
@@ -71,6 +100,27 @@ def iam_findings(before: Stack | None, after: Stack) -> list[Finding]:
     return findings
 
 
+def role_findings(comparison: Comparison) -> Iterator[Finding]:
+    """Resources that act as another role than before, and new ways to be somebody at all."""
+    for before, after in comparison.kept():
+        old = dict(nodes(before.properties))
+        for path, value in nodes(after.properties):
+            name = path.rpartition(".")[2]
+            if _ROLE.fullmatch(name) and path in old and text_of(old[path]) != text_of(value):
+                yield comparison.finding(
+                    after,
+                    Kind.IAM_BROADENED,
+                    f"{path} is another role: it may do what that role may",
+                    f"{path}: {difference(old[path], value)}",
+                )
+    for resource in comparison.new(*_IDENTITY_SOURCES):
+        yield comparison.finding(resource, Kind.IAM_BROADENED, f"is new: {_IDENTITY_SOURCES[resource.type]}")
+    for before, after in comparison.kept(*_IDENTITY_SOURCES):
+        if before.properties != after.properties:
+            yield comparison.finding(after, Kind.IAM_BROADENED, f"changes: {_IDENTITY_SOURCES[after.type]}")
+    yield from guarded(comparison, _GUARDS)
+
+
 def _subjects(stack: Stack) -> dict[str, Subject]:
     subjects: dict[str, Subject] = {}
     for resource in stack.resources.values():
@@ -102,8 +152,8 @@ def _policies(resource: Resource) -> Iterator[tuple[str, Any, list[Statement]]]:
     elif resource.type in _POLICY_OF:
         named = properties.get(_POLICY_OF[resource.type])
         statements = [s for _, document in _documents(properties, "") for s in parse_statements(document)]
-        if resource.type == "AWS::Lambda::Permission":
-            statements = [_permission(properties)]
+        if resource.type in _FLAT:
+            statements = statements or [_permission(properties, named)]
         for subject in named if isinstance(named, list) else [named]:
             yield "the resource policy", subject, statements
     else:
@@ -133,8 +183,12 @@ def _identity_statements(properties: dict[str, Any]) -> list[Statement]:
     return statements
 
 
-def _permission(properties: dict[str, Any]) -> Statement:
-    equal = {"aws:SourceAccount": "SourceAccount", "aws:PrincipalOrgID": "PrincipalOrgID"}
+def _permission(properties: dict[str, Any], subject: Any) -> Statement:
+    equal = {
+        "aws:SourceAccount": "SourceAccount",
+        "aws:PrincipalOrgID": "PrincipalOrgID",
+        "aws:PrincipalOrgId": "OrganizationId",
+    }
     conditions = {
         "ArnLike": {"aws:SourceArn": properties["SourceArn"]} if "SourceArn" in properties else {},
         "StringEquals": {key: properties[name] for key, name in equal.items() if name in properties},
@@ -143,9 +197,11 @@ def _permission(properties: dict[str, Any]) -> Statement:
         "Effect": "Allow",
         "Principal": {"AWS": properties.get("Principal")},
         "Action": properties.get("Action"),
-        "Resource": properties.get("FunctionName"),
+        "Resource": subject,
         "Condition": conditions,
     }
+    if "Condition" in properties:
+        conditions["condition"] = {"": properties["Condition"]}
     return parse_statements({"Statement": body})[0]
 
 

@@ -17,6 +17,9 @@ class Kind(StrEnum):
     IAM_BROADENED = "iam-broadened"
     NETWORK_BROADENED = "network-broadened"
     PUBLIC_ACCESS = "public-access"
+    SENT_ELSEWHERE = "sent-elsewhere"
+    SECRET_IN_PLAIN = "secret-in-plain"  # noqa: S105 (the name of a finding)
+    NEEDS_TWO_STEPS = "needs-two-steps"
     REPLACED = "replaced"
     REMOVED = "removed"
     ADDED = "added"

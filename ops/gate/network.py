@@ -19,7 +19,19 @@ _INGRESS_PEERS = (
     "SourceSecurityGroupName",
 )
 _EGRESS_PEERS = ("CidrIp", "CidrIpv6", "DestinationSecurityGroupId", "DestinationPrefixListId")
-_INTERNET_TARGETS = ("GatewayId", "EgressOnlyInternetGatewayId", "TransitGatewayId", "VpcPeeringConnectionId")
+_OUTSIDE_TARGETS = (
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+    "EgressOnlyInternetGatewayId",
+    "GatewayId",
+    "InstanceId",
+    "LocalGatewayId",
+    "NetworkInterfaceId",
+    "TransitGatewayId",
+    "VpcEndpointId",
+    "VpcPeeringConnectionId",
+)
+_WAYS = {"in": "in from", "out": "out to", "route": "routed to", "list": "for the list's users:"}
 _RULE_TYPES = {
     "AWS::EC2::SecurityGroupIngress": ("in", _INGRESS_PEERS),
     "AWS::EC2::SecurityGroupEgress": ("out", _EGRESS_PEERS),
@@ -50,7 +62,9 @@ class Opening:
         first, last = self.ports
         ports = "" if self.protocol == "-1" or self.ports == _ALL_PORTS else f" port {first}"
         ports += f"-{last}" if ports and last != first else ""
-        way = {"in": "in from", "out": "out to", "route": "routed to"}[self.direction]
+        way = {"in": "in from", "out": "out to", "route": "routed to", "list": "for the list's users:"}[
+            self.direction
+        ]
         return f"{protocol}{ports} {way} {self.peer}"
 
 
@@ -61,7 +75,8 @@ def network_findings(before: Stack | None, after: Stack) -> list[Finding]:
     for resource, opening in _openings(after):
         if not any(was.covers(opening) for was in old):
             wider.setdefault(resource.logical_id, []).append(opening.describe())
-    return [
+    denied = list(_no_longer_denied(before, after)) if before else []
+    return denied + [
         Finding(
             *after.key,
             resource=logical_id,
@@ -72,6 +87,23 @@ def network_findings(before: Stack | None, after: Stack) -> list[Finding]:
         )
         for logical_id, lines in sorted(wider.items())
     ]
+
+
+def _no_longer_denied(before: Stack, after: Stack) -> Iterator[Finding]:
+    """Denials of network ACLs that are gone, or denied by another rule's number, range or port."""
+    for entry in before.of_type("AWS::EC2::NetworkAclEntry"):
+        if entry.properties.get("RuleAction") != "deny":
+            continue
+        now = after.resources.get(entry.logical_id)
+        if now is None or now.properties != entry.properties:
+            yield Finding(
+                *after.key,
+                resource=entry.logical_id,
+                resource_type=entry.type,
+                kind=Kind.NETWORK_BROADENED,
+                text="a denial is gone or is another",
+                details=(f"denied before: {_acl_entry(entry.properties).describe()}",),
+            )
 
 
 def _openings(stack: Stack) -> Iterator[tuple[Resource, Opening]]:
@@ -86,6 +118,10 @@ def _openings(stack: Stack) -> Iterator[tuple[Resource, Opening]]:
             yield from ((resource, opening) for opening in _rule(properties, at, direction, peers))
         elif resource.type == "AWS::EC2::NetworkAclEntry" and properties.get("RuleAction") == "allow":
             yield resource, _acl_entry(properties)
+        elif resource.type == "AWS::EC2::PrefixList":
+            at = "${" + resource.logical_id + "}"
+            for entry in properties.get("Entries", []):
+                yield resource, Opening(at, "list", "-1", _ALL_PORTS, text_of(entry.get("Cidr")))
         elif resource.type == "AWS::EC2::Route":
             yield from ((resource, opening) for opening in _route(properties))
 
@@ -128,8 +164,13 @@ def _acl_entry(properties: dict[str, Any]) -> Opening:
 
 def _route(properties: dict[str, Any]) -> Iterator[Opening]:
     """Routes out of the VPC. A NAT gateway lets nothing in, and is a matter of cost rather than access."""
-    peer = text_of(properties.get("DestinationCidrBlock", properties.get("DestinationIpv6CidrBlock")))
-    for name in _INTERNET_TARGETS:
+    named = (
+        properties[name]
+        for name in ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
+        if name in properties
+    )
+    peer = text_of(next(named, None))
+    for name in _OUTSIDE_TARGETS:
         if name in properties:
             yield Opening(text_of(properties.get("RouteTableId")), "route", "-1", _ALL_PORTS, peer)
 

@@ -4,8 +4,8 @@ from ops.assembly.model import Resource, Stack
 from ops.gate.diff import Replacement, ResourceChange
 from ops.gate.model import STACK_ITSELF, Finding, Kind
 
-# What holds something that a deployment cannot make again: data, messages, keys, logs, and addresses that
-# others have put on their allow-lists.
+# What holds something that a deployment cannot make again: data, messages, keys, logs, subscriptions, and
+# addresses that others have put on their allow-lists.
 STATEFUL_TYPES = frozenset(
     {
         "AWS::Backup::BackupVault",
@@ -23,6 +23,7 @@ STATEFUL_TYPES = frozenset(
         "AWS::ElastiCache::ReplicationGroup",
         "AWS::ElastiCache::ServerlessCache",
         "AWS::Events::Archive",
+        "AWS::Events::EventBus",
         "AWS::FSx::FileSystem",
         "AWS::Glue::Database",
         "AWS::Glue::Table",
@@ -41,15 +42,19 @@ STATEFUL_TYPES = frozenset(
         "AWS::S3Express::DirectoryBucket",
         "AWS::S3Tables::Table",
         "AWS::S3Tables::TableBucket",
+        "AWS::SNS::Topic",
         "AWS::SQS::Queue",
         "AWS::SecretsManager::Secret",
         "AWS::Timestream::Table",
     }
 )
+# What the CDK writes for a stack whose account or region is not given.
+_UNKNOWN_TARGET = "unknown-"
 # Properties whose change overwrites what operators or rotation have put there since.
 _OVERWRITING = {"AWS::SecretsManager::Secret": ("GenerateSecretString", "SecretString")}
-# From weakest to strongest; an absent policy is Delete.
-_KEEPS = {None: 0, "Delete": 0, "Snapshot": 1, "RetainExceptOnCreate": 2, "Retain": 3}
+# From weakest to strongest; an absent policy is Delete. RetainExceptOnCreate lets only a failed creation
+# clean up after itself: what has ever held anything is kept.
+_KEEPS = {None: 0, "Delete": 0, "Snapshot": 1, "RetainExceptOnCreate": 2, "Retain": 2}
 
 
 def stateful_findings(
@@ -72,6 +77,31 @@ def stateful_findings(
             )
         )
     return findings
+
+
+def moved_stack_findings(before: Stack, after: Stack) -> list[Finding]:
+    """A stack of another name, account or region is another stack: what the old one holds stays behind."""
+    known = _UNKNOWN_TARGET not in before.target + after.target
+    if before.stack_name != after.stack_name:
+        why = f"its stack is renamed from {before.stack_name} to {after.stack_name}"
+    elif before.target != after.target and known:
+        why = f"its stack moves from {before.target} to {after.target}"
+    else:
+        return []
+    held = before.of_type(*STATEFUL_TYPES)
+    if not held:
+        text = f"{why.replace('its stack', 'it')}: the old one goes on beside it, and nothing updates it"
+        return [Finding(*after.key, STACK_ITSELF, "stack", Kind.STATEFUL_REMOVED, text)]
+    return [
+        Finding(
+            *after.key,
+            resource.logical_id,
+            resource.type,
+            Kind.STATEFUL_REMOVED,
+            f"{why}: a second, empty one is made, and what this one holds stays behind",
+        )
+        for resource in sorted(held, key=lambda resource: resource.logical_id)
+    ]
 
 
 def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list[str]) -> list[Finding]:

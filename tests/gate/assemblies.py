@@ -35,7 +35,7 @@ def write_assembly(
             "displayName": path,
             "properties": {
                 "templateFile": f"{name}.template.json",
-                "stackName": f"{environment}-{name}",
+                "stackName": stack_properties.get("stack_name", f"{environment}-{name}"),
                 "terminationProtection": stack_properties.get("protected", True),
             },
         }

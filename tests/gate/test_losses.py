@@ -186,6 +186,26 @@ def test_a_stack_that_moves_to_another_region_leaves_its_data_behind(gate):
     assert answer.kinds == {("stateful-removed", "Q")}
 
 
+@pytest.mark.parametrize(
+    ("body", "resource"), [(TABLE, "Thing"), ({"Type": "AWS::SSM::Parameter"}, "(stack)")]
+)
+def test_a_stack_of_another_name_is_another_stack(gate, body, resource):
+    answer = gate.change({"Thing": body}, {"Thing": body}, properties_after={"stack_name": "prod-other"})
+    assert answer.code == 1
+    assert answer.kinds == {("stateful-removed", resource)}
+    assert "renamed from prod-main to prod-other" in answer.text
+
+
+def test_a_clean_failed_creation_is_no_weakening(gate):
+    retained, cleaned = (
+        TABLE | {"DeletionPolicy": "Retain"},
+        TABLE | {"DeletionPolicy": "RetainExceptOnCreate"},
+    )
+    assert gate.change({"Table": retained}, {"Table": cleaned}).code == 0
+    assert gate.change({"Table": cleaned}, {"Table": retained}).code == 0
+    assert gate.change({"Table": cleaned}, {"Table": TABLE | {"DeletionPolicy": "Delete"}}).code == 1
+
+
 def test_a_condition_on_a_stateful_resource_is_a_removal_where_it_is_false(gate):
     answer = gate.change({"Table": TABLE}, {"Table": TABLE | {"Condition": "Sometimes"}})
     assert ("stateful-removed", "Table") in answer.kinds

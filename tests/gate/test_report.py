@@ -60,3 +60,13 @@ def test_markdown_stays_within_what_a_comment_holds(gate):
     assert "main/Table" in answer.markdown
     assert "the job's log has all of it" in answer.markdown
     assert "Alarm599" in answer.text
+
+
+def test_a_long_value_is_cut_only_where_it_is_the_same(gate):
+    long = {"Type": "AWS::SSM::Parameter", "Properties": {"Value": "a" * 300 + "old value" + "b" * 300}}
+    changed = {"Type": "AWS::SSM::Parameter", "Properties": {"Value": "a" * 300 + "new" * 100 + "b" * 300}}
+    answer = gate.change({"P": long}, {"P": changed})
+    for report in (answer.text, answer.markdown):
+        assert "old value" in report
+        assert "new" * 100 in report
+        assert "a" * 300 not in report

@@ -1,0 +1,81 @@
+"""Changes that lose nothing and open nothing pass: a gate that asks too often is waved through."""
+
+import pytest
+
+from tests.gate.rules.templates import (
+    ABSENT,
+    ALARM,
+    COMPOSITE,
+    FLOWS,
+    KEY,
+    LEDGER,
+    LIFE,
+    LOG_GROUP,
+    NO_TTL,
+    OWN,
+    RULE,
+    SERVICE,
+    STORE,
+    SUBSCRIPTION,
+    TARGET,
+    TASK,
+    WORK,
+    C,
+    changed,
+    either,
+    with_rule,
+)
+from tests.gate.test_losses import BUCKET, QUEUE, altered, resource
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (STORE, with_rule(Prefix="scratch/old/", ExpirationInDays=10)),
+        (STORE, with_rule(Prefix="scratch/", ExpirationInDays=30)),
+        (STORE, with_rule(ExpiredObjectDeleteMarker=True)),
+        (STORE, with_rule(Transitions=[{"StorageClass": "STANDARD_IA", "TransitionInDays": 90}])),
+        (STORE, with_rule(Transitions=[{"StorageClass": "GLACIER_IR", "TransitionInDays": 90}])),
+        (STORE, with_rule(Status="Disabled", ExpirationInDays=1)),
+        (STORE, with_rule(NoncurrentVersionExpiration={"NoncurrentDays": 60, "NewerNoncurrentVersions": 5})),
+        (STORE, with_rule(AbortIncompleteMultipartUpload={"DaysAfterInitiation": 15})),
+        (STORE, altered(STORE, LifecycleConfiguration={"Rules": LIFE[::-1]})),
+        (STORE, altered(STORE, LifecycleConfiguration=None)),
+        (BUCKET, altered(BUCKET, BucketEncryption=STORE["Properties"]["BucketEncryption"])),
+        (BUCKET, altered(BUCKET, Tags=[{"Key": "a", "Value": "b"}])),
+        (LEDGER, NO_TTL),
+        (LEDGER, changed(LEDGER, "TimeToLiveSpecification.Enabled", False)),
+        (LEDGER, changed(LEDGER, "GlobalSecondaryIndexes.1", {"IndexName": "by-name", "KeySchema": []})),
+        (LEDGER, changed(LEDGER, "TableClass", "STANDARD_INFREQUENT_ACCESS")),
+        (WORK, changed(WORK, "RedrivePolicy.maxReceiveCount", 8)),
+        (WORK, changed(WORK, "VisibilityTimeout", 600)),
+        (WORK, changed(WORK, "ReceiveMessageWaitTimeSeconds", 20)),
+        (KEY, changed(KEY, "Description", "the same key")),
+        (LOG_GROUP, changed(LOG_GROUP, "RetentionInDays", ABSENT)),
+        (TASK, changed(TASK, "Cpu", "4096")),
+        (TASK, changed(TASK, f"{C}.Image", f"{OWN}.dkr.ecr.eu-west-1.amazonaws.com/assets:" + "1" * 64)),
+        (TASK, changed(TASK, f"{C}.Environment.2", {"Name": "TOKEN_TTL_S", "Value": "300"})),
+        (TASK, changed(TASK, f"{C}.Environment.2", {"Name": "API_SECRET_ARN", "Value": {"Ref": "Secret"}})),
+        (TASK, changed(TASK, f"{C}.Environment.2", {"Name": "MAX_TOKENS", "Value": "300"})),
+        (TASK, changed(TASK, f"{C}.User", "20002:20002")),
+        (SERVICE, changed(SERVICE, "DeploymentConfiguration.MaximumPercent", 200)),
+        (TARGET, changed(TARGET, "MaxCapacity", 40)),
+        (ALARM, changed(ALARM, "Threshold", 8)),
+        (ALARM, changed(ALARM, "EvaluationPeriods", 5)),
+        (ALARM, changed(ALARM, "AlarmActions.2", {"Ref": "Third"})),
+        (ALARM, altered(ALARM, AlarmActions=ALARM["Properties"]["AlarmActions"][::-1])),
+        (COMPOSITE, changed(COMPOSITE, "AlarmRule", either("B", "A", "C"))),
+        (FLOWS, changed(FLOWS, "Tags", [{"Key": "a", "Value": "b"}])),
+        (RULE, changed(RULE, "Targets.1", {"Id": "queue", "Arn": {"Ref": "Q"}})),
+        (SUBSCRIPTION, changed(SUBSCRIPTION, "Endpoint", "night-shift@example.com")),
+        (None, ALARM),
+        (None, SUBSCRIPTION),
+        (None, resource("AWS::EC2::VPCEndpoint", ServiceName="sqs", VpcId="v")),
+        (None, STORE),
+        (None, WORK),
+        (None, TASK),
+    ],
+)
+def test_it_passes(gate, before, after):
+    answer = gate.change({"Q": QUEUE} | ({"Thing": before} if before else {}), {"Q": QUEUE, "Thing": after})
+    assert answer.code == 0, answer.text

@@ -1,0 +1,90 @@
+"""What watches goes blind or mute: blocked."""
+
+import pytest
+
+from tests.gate.rules.templates import (
+    ABSENT,
+    ALARM,
+    COMPOSITE,
+    ENDPOINT,
+    FLOWS,
+    RULE,
+    SUBSCRIPTION,
+    TARGET,
+    TRAIL,
+    changed,
+    either,
+)
+from tests.gate.test_losses import QUEUE, resource
+
+PROTECTED = "protection-weakened"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ALARM, None),
+        (ALARM, changed(ALARM, "ActionsEnabled", False)),
+        (ALARM, changed(ALARM, "AlarmActions", ABSENT)),
+        (ALARM, changed(ALARM, "AlarmActions", [{"Ref": "Topic"}])),
+        (ALARM, changed(ALARM, "AlarmActions.0", {"Ref": "Other"})),
+        (ALARM, changed(ALARM, "TreatMissingData", "notBreaching")),
+        (ALARM, changed(ALARM, "TreatMissingData", ABSENT)),
+        (ALARM, changed(ALARM, "Threshold", 1_000_000)),
+        (ALARM, changed(ALARM, "EvaluationPeriods", 1440)),
+        (ALARM, changed(ALARM, "MetricName", "Other")),
+        (ALARM, changed(ALARM, "ComparisonOperator", "LessThanThreshold")),
+        (COMPOSITE, None),
+        (COMPOSITE, changed(COMPOSITE, "AlarmActions", [])),
+        (COMPOSITE, changed(COMPOSITE, "ActionsSuppressor", "maintenance")),
+        (
+            COMPOSITE,
+            changed(COMPOSITE, "AlarmRule", either("A")),
+        ),
+        (FLOWS, None),
+        (FLOWS, changed(FLOWS, "TrafficType", "REJECT")),
+        (FLOWS, changed(FLOWS, "LogGroupName", "elsewhere")),
+        (FLOWS, changed(FLOWS, "MaxAggregationInterval", 600) | {"Type": "AWS::New::Type"}),
+        (ENDPOINT, None),
+        (ENDPOINT, changed(ENDPOINT, "PrivateDnsEnabled", False)),
+        (RULE, None),
+        (RULE, changed(RULE, "State", "DISABLED")),
+        (RULE, changed(RULE, "Targets", [])),
+        (RULE, changed(RULE, "EventPattern.detail", {"severity": ["HIGH"]})),
+        (TRAIL, None),
+        (TRAIL, changed(TRAIL, "IsLogging", False)),
+        (TRAIL, changed(TRAIL, "EnableLogFileValidation", False)),
+        (SUBSCRIPTION, None),
+        (SUBSCRIPTION, changed(SUBSCRIPTION, "FilterPolicy", {"severity": ["1"]})),
+        (TARGET, None),
+        (resource("AWS::ApplicationAutoScaling::ScalingPolicy", PolicyName="p"), None),
+        (resource("AWS::SecretsManager::RotationSchedule", SecretId="s"), None),
+        (
+            resource("AWS::GuardDuty::Detector", Enable=True),
+            resource("AWS::GuardDuty::Detector", Enable=False),
+        ),
+    ],
+)
+def test_what_watches_goes_blind_or_mute(gate, before, after):
+    answer = gate.change({"Thing": before, "Q": QUEUE}, {"Q": QUEUE} | ({"Thing": after} if after else {}))
+    assert answer.code == 1
+    assert (PROTECTED, "Thing") in answer.kinds
+
+
+def test_a_whole_stack_of_watchers_that_goes_is_blocked(gate):
+    answer = gate.compare(
+        {"prod/main": {"Q": QUEUE}, "prod/watch": {"Alarm": ALARM}}, {"prod/main": {"Q": QUEUE}}
+    )
+    assert answer.code == 1
+    assert (PROTECTED, "Alarm") in answer.kinds
+
+
+def test_a_watcher_that_only_moves_passes(gate):
+    renamed = changed(ALARM, "AlarmDescription", "the same, in other words")
+    assert gate.change({"Old": ALARM, "Q": QUEUE}, {"New": renamed, "Q": QUEUE}).code == 0
+
+
+def test_an_alarm_that_another_composite_takes_over_is_still_heard(gate):
+    one = changed(COMPOSITE, "AlarmRule", either("A"))
+    two = changed(COMPOSITE, "AlarmRule", either("B"))
+    assert gate.change({"All": COMPOSITE}, {"All": one, "Other": two}).code == 0
