@@ -8,8 +8,10 @@ import aws_cdk as cdk
 from stacks.acknowledgements import StaleAcknowledgements
 from stacks.application import synthesize
 from stacks.environments import ENVIRONMENTS
+from stacks.settings import NotASetting
+from stacks.values import Conflict
 
 try:
     synthesize(cdk.App(), ENVIRONMENTS)
-except StaleAcknowledgements as error:
+except (Conflict, NotASetting, StaleAcknowledgements) as error:
     raise SystemExit(str(error)) from None

@@ -15,7 +15,7 @@ from stacks.observability import ObservabilityStack
 from stacks.orchestrator import OrchestratorStack
 from stacks.storage import StorageStack
 from stacks.validation.plugin import Invariants
-from stacks.values import SYSTEM, Environment
+from stacks.values import SYSTEM, Environment, refuse_conflicts
 from stacks.worker import WorkerStack
 
 
@@ -73,8 +73,10 @@ class ExportProcessing(cdk.Stage):
 def synthesize(app: cdk.App, environments: Sequence[Environment]) -> Path:
     """Synthesize the environments under every check; the directory of the assembly.
 
-    Raises StaleAcknowledgements; a finding of the policy packs or an invariant ends the synthesis in the CDK.
+    Raises Conflict or StaleAcknowledgements; a finding of the policy packs or an invariant ends the synthesis
+    in the CDK.
     """
+    refuse_conflicts(environments)
     for environment in environments:
         ExportProcessing(app, environment=environment)
     # On the app and not on each stage: a plugin sees all templates and would report them once per stage.

@@ -83,6 +83,10 @@ PROD = Environment(
     runbook_url=_RUNBOOK,
     production=True,
     architecture="arm64",
+    # python:3.13-slim of September 2026. Refresh it with every release of Python or Debian that matters:
+    # docker buildx imagetools inspect public.ecr.aws/docker/library/python:3.13-slim
+    base_image="public.ecr.aws/docker/library/python@sha256:"
+    "7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b",
     log_retention_days=90,
     ledger_retention_days=90,
     # The credentials and the messages stay off the public addresses: 50 dollars a month, for privacy only.

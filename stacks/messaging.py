@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from stacks.constructs.queue_with_dlq import QueueWithDlq
+from stacks.constructs.removal import data_removal
 from stacks.values import Environment
 
 
@@ -21,9 +22,7 @@ class MessagingStack(cdk.Stack):
     def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
         super().__init__(scope, id_, termination_protection=environment.storage.protected, **kwargs)
         messaging = environment.messaging
-        removal_policy = (
-            cdk.RemovalPolicy.RETAIN if environment.storage.protected else cdk.RemovalPolicy.DESTROY
-        )
+        removal_policy = data_removal(protected=environment.storage.protected)
         self.export_jobs, self.download_tasks = (
             QueueWithDlq(
                 self,

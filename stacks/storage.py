@@ -12,6 +12,7 @@ from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
 from stacks.constructs.durable_table import DurableTable
+from stacks.constructs.removal import data_removal
 from stacks.data_names import metadata_keys, object_prefix
 from stacks.values import Environment
 
@@ -60,7 +61,7 @@ class StorageStack(cdk.Stack):
 
     @property
     def _removal_policy(self) -> cdk.RemovalPolicy:
-        return cdk.RemovalPolicy.RETAIN if self._values.protected else cdk.RemovalPolicy.DESTROY
+        return data_removal(protected=self._values.protected)
 
     def _encryption_key(self) -> kms.IKey | None:
         if self._values.existing_key_arn is not None:
@@ -72,7 +73,8 @@ class StorageStack(cdk.Stack):
             "Key",
             description="Export processing: files, tables, credentials and alarms",
             enable_key_rotation=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            # A key that is lost takes with it what it encrypted, protected or not.
+            removal_policy=data_removal(protected=True),
         )
         # An alarm publishes to an encrypted topic in the name of CloudWatch, not of anyone's role.
         key.add_to_resource_policy(

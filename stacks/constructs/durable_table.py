@@ -1,11 +1,11 @@
 """A DynamoDB table that can be restored to any second of the last 35 days."""
 
-import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from stacks.acknowledgements import acknowledge
+from stacks.constructs.removal import data_removal
 
 
 class DurableTable(Construct):
@@ -43,7 +43,7 @@ class DurableTable(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            removal_policy=cdk.RemovalPolicy.RETAIN if protected else cdk.RemovalPolicy.DESTROY,
+            removal_policy=data_removal(protected=protected),
             time_to_live_attribute=time_to_live,
         )
         acknowledge(

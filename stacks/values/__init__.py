@@ -13,10 +13,12 @@ from stacks.values.messaging import Messaging
 from stacks.values.network import ExistingVpc, Network
 from stacks.values.service import Service
 from stacks.values.storage import Storage
+from stacks.values.together import Conflict, refuse_conflicts
 
 __all__ = [
     "SYSTEM",
     "Alarms",
+    "Conflict",
     "Environment",
     "ExistingVpc",
     "ExportApi",
@@ -26,4 +28,5 @@ __all__ = [
     "Service",
     "Storage",
     "Values",
+    "refuse_conflicts",
 ]

@@ -1,16 +1,23 @@
 """What every group of values has in common: it cannot change, and it cannot be misspelt."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 SYSTEM = "export-processing"
 
 Hours = Annotated[float, Field(gt=0)]
 Seconds = Annotated[int, Field(ge=1)]
-Cidr = Annotated[str, Field(pattern=r"^10\.\d{1,3}\.\d{1,3}\.0/(16|17|18)$")]
-Arn = Annotated[str, Field(pattern=r"^arn:aws[\w-]*:[\w-]+:[\w-]*:\d{12}:.+$")]
+Cidr = Annotated[
+    str,
+    Field(pattern=r"^10\.\d{1,3}\.\d{1,3}\.0/(16|17|18)$"),
+    # As AWS would keep it: no bit set below the mask.
+    AfterValidator(lambda cidr: str(ip_network(cidr))),
+]
+KeyArn = Annotated[str, Field(pattern=r"^arn:aws:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]{32,36}$")]
+EmailAddress = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$")]
 InterfaceEndpoint = Literal[
     "ecr.api", "ecr.dkr", "ecs", "events", "logs", "monitoring", "secretsmanager", "sqs"
 ]

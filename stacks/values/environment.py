@@ -1,8 +1,9 @@
 """One deployment of the whole system, as values."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from stacks.values.alarms import Alarms
 from stacks.values.base import SYSTEM, Values
@@ -12,6 +13,25 @@ from stacks.values.messaging import Messaging
 from stacks.values.network import Network
 from stacks.values.service import Service
 from stacks.values.storage import Storage
+
+_TELEMETRY_MIB = 128
+_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso", "eusc-")
+_VERSION = re.compile(r"\S+(?::[\w.-]+|@sha256:[0-9a-f]{64})")
+
+
+def _of_this_partition(region: str) -> str:
+    if region.startswith(_OTHER_PARTITIONS):
+        raise ValueError(
+            f"{region} is in another partition: its ARNs, host names and endpoints differ from those in "
+            "stacks/ and runtime/"
+        )
+    return region
+
+
+def _with_version(image: str) -> str:
+    if not _VERSION.fullmatch(image) or image.endswith(":latest"):
+        raise ValueError(f"{image!r} names no version: another image would run after each restart")
+    return image
 
 
 class Environment(Values):
@@ -25,7 +45,7 @@ class Environment(Values):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,11}$")]
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    region: Annotated[str, Field(pattern=r"^[a-z]{2,4}(-[a-z]+)+-\d$"), AfterValidator(_of_this_partition)]
     availability_zones: Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
     runbook_url: Annotated[str, Field(pattern=r"^https://[^\s#]+$")]
     production: bool = False
@@ -33,7 +53,7 @@ class Environment(Values):
     log_retention_days: Literal[7, 14, 30, 60, 90, 180, 365] = 30
     ledger_retention_days: Annotated[int, Field(ge=15)] = 30
     base_image: Annotated[str, Field(pattern=r"^\S+@sha256:[0-9a-f]{64}$")] | None = None
-    telemetry_image: str | None = None
+    telemetry_image: Annotated[str, AfterValidator(_with_version)] | None = None
     network: Network
     storage: Storage
     load: Load
@@ -51,9 +71,48 @@ class Environment(Values):
     @model_validator(mode="after")
     def _zones_are_the_regions(self) -> Self:
         zones = self.availability_zones
-        if len(set(zones)) != len(zones) or any(zone[:-1] != self.region for zone in zones):
+        if len(set(zones)) != len(zones) or not all(
+            re.fullmatch(re.escape(self.region) + "[a-z]", zone) for zone in zones
+        ):
             raise ValueError(f"availability_zones {zones} are not distinct zones of {self.region}")
         existing = self.network.existing_vpc
         if existing is not None and len(existing.subnet_ids) != len(zones):
             raise ValueError("an existing VPC needs one subnet per availability zone, in the same order")
+        if self.network.nat_gateways > len(zones):
+            raise ValueError(f"{self.network.nat_gateways} NAT gateways do not fit {len(zones)} zones")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_the_regions(self) -> Self:
+        for arn in (self.storage.existing_key_arn, self.storage.existing_metadata_key_arn):
+            if arn is not None and arn.split(":")[3] != self.region:
+                raise ValueError(f"{arn} is not in {self.region}: a key works in its own region only")
+        return self
+
+    @model_validator(mode="after")
+    def _telemetry_has_memory(self) -> Self:
+        for service in (self.orchestrator, self.worker) if self.telemetry_image else ():
+            if service.task_memory_mib - service.container_memory_mib < _TELEMETRY_MIB:
+                raise ValueError(
+                    f"telemetry_image lives on what container_memory_mib leaves of task_memory_mib: leave "
+                    f"{_TELEMETRY_MIB} or more"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _production_is_ready(self) -> Self:
+        if not self.production:
+            return self
+        missing = [
+            sentence
+            for wanting, sentence in (
+                (not self.storage.protected, "storage.protected, or a deletion takes the data with it"),
+                (self.alarms.email is None, "alarms.email, or nobody is told"),
+                (self.base_image is None, "base_image by digest, or a commit builds another image tomorrow"),
+                (self.orchestrator.min_tasks < 2, "two orchestrators (min_tasks), or one zone stops intake"),
+            )
+            if wanting
+        ]
+        if missing:
+            raise ValueError(f"production needs {'; '.join(missing)}")
         return self

@@ -21,7 +21,8 @@ class Messaging(Values):
     visibility_timeout_s: Annotated[int, Field(ge=30, le=43_200)] = 300
     heartbeat_interval_s: Seconds = 60
     handover_after_s: Annotated[int, Field(ge=60)] = 39_600
-    max_receive_count: Annotated[int, Field(ge=1, le=1_000 - _RECEIVES_TO_PARK)] = 5
+    # A receive count counts crashes: two lost hosts say nothing of a message, twenty do.
+    max_receive_count: Annotated[int, Field(ge=3, le=20)] = 5
 
     @property
     def redrive_after(self) -> int:

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from stacks.values.base import Cidr, InterfaceEndpoint, Values
 
+_SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")]
+_RouteTableId = Annotated[str, Field(pattern=r"^rtb-[0-9a-f]+$")]
+
 
 class ExistingVpc(Values):
     """A network that somebody else owns, by attribute, so that synth looks nothing up.
@@ -15,8 +18,16 @@ class ExistingVpc(Values):
     """
 
     vpc_id: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]+$")]
-    subnet_ids: Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
-    route_table_ids: Annotated[tuple[str, ...], Field(min_length=2, max_length=3)]
+    subnet_ids: Annotated[tuple[_SubnetId, ...], Field(min_length=2, max_length=3)]
+    route_table_ids: Annotated[tuple[_RouteTableId, ...], Field(min_length=2, max_length=3)]
+
+    @model_validator(mode="after")
+    def _distinct_and_as_many(self) -> Self:
+        if len(self.subnet_ids) != len(self.route_table_ids):
+            raise ValueError("name one route table for each subnet, in the same order")
+        if len(set(self.subnet_ids)) != len(self.subnet_ids):
+            raise ValueError(f"subnet_ids {self.subnet_ids} name one subnet twice")
+        return self
 
 
 class Network(Values):
@@ -32,6 +43,12 @@ class Network(Values):
     nat_gateways: Annotated[int, Field(ge=0, le=3)] = 0
     interface_endpoints: tuple[InterfaceEndpoint, ...] = ()
     existing_vpc: ExistingVpc | None = None
+
+    @model_validator(mode="after")
+    def _endpoints_are_distinct(self) -> Self:
+        if len(set(self.interface_endpoints)) != len(self.interface_endpoints):
+            raise ValueError(f"interface_endpoints {self.interface_endpoints} name one service twice")
+        return self
 
     @model_validator(mode="after")
     def _gateways_match_egress(self) -> Self:

@@ -27,13 +27,14 @@ class Service(Values):
     task_memory_mib: int
     container_memory_mib: int
     slots: Annotated[int, Field(ge=1)]
-    min_tasks: Annotated[int, Field(ge=0)]
-    max_tasks: Annotated[int, Field(ge=1)]
+    # None would stay none: scaling multiplies the count that it finds.
+    min_tasks: Annotated[int, Field(ge=1)]
+    max_tasks: Annotated[int, Field(ge=1, le=5_000)]
     backlog_per_task: Annotated[int, Field(ge=1)]
     cpu_target_percent: Annotated[int, Field(ge=10, le=90)] = 70
     on_demand_base: Annotated[int, Field(ge=0)] = 0
-    on_demand_weight: Annotated[int, Field(ge=0)] = 1
-    spot_weight: Annotated[int, Field(ge=0)] = 0
+    on_demand_weight: Annotated[int, Field(ge=0, le=1_000)] = 1
+    spot_weight: Annotated[int, Field(ge=0, le=1_000)] = 0
     ephemeral_storage_gib: Annotated[int, Field(ge=21, le=200)] | None = None
     settings: Mapping[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")], Setting] = {}
 
@@ -41,6 +42,8 @@ class Service(Values):
     def _counts_agree(self) -> Self:
         if self.max_tasks < self.min_tasks:
             raise ValueError(f"max_tasks {self.max_tasks} is below min_tasks {self.min_tasks}")
+        if self.on_demand_base > self.max_tasks:
+            raise ValueError(f"on_demand_base {self.on_demand_base} is above max_tasks {self.max_tasks}")
         if self.container_memory_mib > self.task_memory_mib:
             raise ValueError("container_memory_mib is more than the task has")
         if self.on_demand_weight == 0 and self.spot_weight == 0:
