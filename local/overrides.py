@@ -40,6 +40,7 @@ LOCAL_SHARE: Mapping[str, Mapping[str, str]] = {
         # The sample API is neither HTTPS nor on a public address.
         "DOWNLOAD_ALLOW_HTTP": "true",
         "DOWNLOAD_ALLOW_PRIVATE_ADDRESSES": "true",
+        "NOT_THE_ARCHIVE_MAX_WAIT_S": "3",
     },
 }
 

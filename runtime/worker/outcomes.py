@@ -10,7 +10,7 @@ from runtime.shared.ledger import Busy
 from runtime.shared.sending import NotSent
 from runtime.worker.archive import ArchiveRejected
 from runtime.worker.aws.errors import AwsError, AwsUnreachable
-from runtime.worker.fetch.errors import DownloadFailed, NoScratchSpace
+from runtime.worker.fetch.errors import DownloadFailed, NoScratchSpace, NotTheArchive
 from runtime.worker.fetch.guard import ForbiddenDownload
 
 
@@ -29,6 +29,10 @@ def outcome_of(error: Exception) -> Outcome | None:
             return Retry("export-api-error", str(error), error.retry_after_s)
         case DownloadFailed():
             return Retry("download-failed", str(error), error.retry_after_s)
+        case NotTheArchive():
+            return Retry(
+                "not-the-archive", str(error), exhausted=error.reason, exhausted_after_s=error.within_s
+            )
         case NoScratchSpace():
             return Retry("no-scratch-space", str(error))
         case AwsError() | AwsUnreachable() | ClientError() | BotoCoreError() | NotSent() | EventNotSent():

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtime.shared.contracts import DownloadTask
+from runtime.shared.contracts import DownloadTask, ParkReason
 from runtime.shared.export_api import FileRecord
 from runtime.worker.archive import ArchiveRejected, Directory, Limits, read_directory
 from runtime.worker.bounds.budget import ByteBudget
@@ -18,7 +18,14 @@ from runtime.worker.bounds.scope import CancellationLike, Scope, scope_of
 from runtime.worker.bounds.window import Window
 from runtime.worker.clients import Clients
 from runtime.worker.fetch.archive import ArchiveBytes, open_archive
-from runtime.worker.fetch.errors import ArchiveChanged, BytesDiffer, DownloadFailed, NoRanges
+from runtime.worker.fetch.errors import (
+    ArchiveChanged,
+    BytesDiffer,
+    DownloadFailed,
+    NoRanges,
+    NotTheArchive,
+    SplitOutdated,
+)
 from runtime.worker.fetch.locator import Locator
 from runtime.worker.fetch.meter import ByteMeter
 from runtime.worker.fetch.patience import Connector
@@ -49,6 +56,10 @@ from runtime.worker.transfer.transfer import Transfer
 _log = logging.getLogger(__name__)
 
 _RESTARTS = 3
+_CHANGES_BEFORE_SPOOLING = 3
+
+# An error page or a body that was cut looks like these; what contradicts itself in full will stay so.
+_MAY_COME_RIGHT = frozenset({ParkReason.NOT_A_ZIP, ParkReason.TRUNCATED_ARCHIVE})
 
 
 class ExportApiAccess(Protocol):
@@ -136,12 +147,12 @@ class ArchiveProcessor:
         `progressed` hears of bytes that move, `advanced` of objects that are there. With `may_split`, an
         archive with more than SPLIT_BYTES still to fetch is answered with TooLarge instead. Raises
         ArchiveRejected (park), ForbiddenDownload (park), DownloadFailed, NoScratchSpace, AwsError,
-        AwsUnreachable, boto's errors (retry), ArchiveChanged (of a part: start the split over),
+        AwsUnreachable, boto's errors (retry), NotTheArchive (retry, for a while), SplitOutdated (of a part),
         LeaseLost, Cancelled.
         """
         meter, timings = ByteMeter(progressed), Timings()
         kept = checkpoints or Checkpoints()
-        ranges, anew = True, False
+        ranges, anew, changes = True, False, 0
         unsteady: Exception | None = None
         for _ in range(_RESTARTS + 1):
             with scope_of(cancellation) as scope:
@@ -162,11 +173,13 @@ class ArchiveProcessor:
                 except BytesDiffer as error:
                     _log.warning("Starting the archive over: %s", error)
                     anew, unsteady = True, error
+                except SplitOutdated:
+                    raise
                 except ArchiveChanged as error:
-                    if task.part is not None:
-                        raise
                     _log.warning("Starting the archive over: %s", error)
-                    unsteady = error
+                    unsteady, changes = error, changes + 1
+                    # Where each node of the server has validators of its own, one answer is of one node.
+                    ranges = ranges and changes < _CHANGES_BEFORE_SPOOLING
         raise DownloadFailed(f"the archive does not stay the same while it is read: {unsteady}")
 
     def close(self) -> None:
@@ -196,10 +209,10 @@ class ArchiveProcessor:
         try:
             with timings.stage("open"):
                 reads = RecordedReads(archive)
-                directory = self._directory(archive, reads)
+                directory = self._directory(task, archive, reads)
             part = (task.part.first, task.part.last) if task.part is not None else None
             if part is not None and part[1] > len(directory):
-                raise ArchiveChanged(f"it has {len(directory)} entries, fewer than when it was split")
+                raise SplitOutdated(f"it has {len(directory)} entries, fewer than when it was split")
             with timings.stage("plan"):
                 plan = self.planner.plan(task.export_job_id, directory, scope, part)
             if may_split and plan.bytes_to_fetch > self.settings.split_bytes:
@@ -213,11 +226,21 @@ class ArchiveProcessor:
             archive.close()
         return self._publish(attempt, archive, directory, plan, transfer)
 
-    def _directory(self, archive: ArchiveBytes, reads: RecordedReads) -> Directory:
+    def _directory(self, task: DownloadTask, archive: ArchiveBytes, reads: RecordedReads) -> Directory:
+        """Refused only for the same bytes twice; what may come right later is not refused at all."""
         try:
             return read_directory(reads, self.limits, tail=archive.tail)
-        except ArchiveRejected:
+        except ArchiveRejected as error:
             reads.confirm()
+            announced = task.size
+            cut = announced is not None and archive.size < announced
+            if cut or error.reason in _MAY_COME_RIGHT:
+                listed = "" if announced is None else f"; the listing says {announced} bytes"
+                raise NotTheArchive(
+                    f"{error.text}{listed}",
+                    reason=error.reason,
+                    within_s=self.settings.not_the_archive_max_wait_s,
+                ) from error
             raise
 
     def _fetch(self, attempt: "_Attempt", archive: ArchiveBytes, plan: Plan) -> Transfer | None:

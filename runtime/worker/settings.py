@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
 from runtime.shared.settings import CommonSettings
 from runtime.worker.archive import Limits
+from runtime.worker.fetch.transport import DEFAULT_MAX_REDIRECTS
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -61,6 +62,9 @@ class WorkerSettings(CommonSettings):
     """Comma-separated host names, "*.example.com" for all below it; empty: the API's own host."""
     download_allow_http: bool = False
     download_allow_private_addresses: bool = False
+    download_max_redirects: Annotated[int, Field(ge=0, le=50)] = DEFAULT_MAX_REDIRECTS
+    not_the_archive_max_wait_s: Seconds = 3_600
+    """How long a task waits for its archive while an error page, an empty or a cut body comes instead."""
 
     max_entries: Annotated[int, Field(ge=1)] = Limits().max_entries
     max_directory_bytes: PositiveBytes = Limits().max_directory_bytes

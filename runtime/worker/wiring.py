@@ -56,7 +56,12 @@ def _transport(settings: WorkerSettings, api: ExportApiAccess) -> Transport:
         allow_http=settings.download_allow_http,
         allow_private=settings.download_allow_private_addresses,
     )
-    return Transport(guard, api.headers_for, timeout_s=settings.stall_window_s)
+    return Transport(
+        guard,
+        api.headers_for,
+        timeout_s=settings.stall_window_s,
+        max_redirects=settings.download_max_redirects,
+    )
 
 
 def _planner(settings: WorkerSettings, clients: Clients, limits: Limits) -> Planner:

@@ -19,13 +19,14 @@ class Retry:
 
     Pauses grow with the failures in a row, with full jitter; `at_least_s` is a floor under this one, when the
     other side said how long to wait. A run of failures that has gone on for the consumer's longest time is
-    parked as `exhausted`.
+    parked as `exhausted`; `exhausted_after_s` shortens that time where waiting longer heals nothing.
     """
 
     reason: str
     error: str
     at_least_s: float | None = None
     exhausted: str = RETRIES_EXHAUSTED
+    exhausted_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ copy is durable before the source is deleted; work that has lost its right to th
 """
 
 import logging
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -109,7 +110,7 @@ class Settler:
             _log.exception("The service could not record a failure; the message's own record is used")
         else:
             age_s = run.age_s(now)
-            if age_s >= self._give_up_after_s:
+            if age_s >= min(self._give_up_after_s, retry.exhausted_after_s or math.inf):
                 told = f"failing for {age_s / 3600:.1f} h, {run.count} times, at first with {run.reason}"
                 self._apply(held, Park(retry.exhausted, f"{retry.reason}: {retry.error} ({told})"))
                 return

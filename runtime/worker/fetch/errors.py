@@ -13,6 +13,22 @@ class ArchiveChanged(Exception):
     """The archive is not the one that was opened: its ETag or length is another. Start it over."""
 
 
+class SplitOutdated(ArchiveChanged):
+    """Parts were made of an archive that is no longer the one on the server."""
+
+
+class NotTheArchive(Exception):
+    """What came is no ZIP, or not all of one: an error page, an empty or a cut body. It may come right later.
+
+    `reason` is what the task is parked with after `within_s` seconds of nothing else.
+    """
+
+    def __init__(self, text: str, *, reason: str, within_s: float) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.within_s = within_s
+
+
 class BytesDiffer(Exception):
     """The same bytes of the archive, fetched anew, are others: one of the answers was damaged on the way."""
 

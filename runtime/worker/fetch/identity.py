@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from runtime.worker.fetch.errors import ArchiveChanged, NoRanges
 from runtime.worker.http.grammar import Head
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+# RFC 9110, 14.4; units are case-insensitive. Beyond 18 digits nothing is an archive's length.
+_NUMBER = r"([0-9]{1,18})"
+_CONTENT_RANGE = re.compile(rf"bytes +{_NUMBER}-{_NUMBER}/(?:{_NUMBER}|\*)", re.IGNORECASE)
+_UNSATISFIED = re.compile(rf"bytes +\*/{_NUMBER}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,13 @@ class Identity:
         return self.last_modified
 
     def check(self, head: Head, size: int | None) -> None:
-        """Raises ArchiveChanged when an answer is of another archive."""
+        """Raises ArchiveChanged when an answer is of another archive.
+
+        Weak comparison (RFC 9110, 8.8.3.2): a proxy that turns "x" into W/"x" has not changed the archive,
+        and every byte is held against the directory's CRC-32 anyway.
+        """
         etag = head.headers.get("etag")
-        if self.etag is not None and etag is not None and etag != self.etag:
+        if self.etag is not None and etag is not None and _opaque(etag) != _opaque(self.etag):
             raise ArchiveChanged(f"its ETag was {self.etag} and is now {etag}")
         if size is not None and size != self.size:
             raise ArchiveChanged(f"it was {self.size} bytes long and is now {size}")
@@ -40,11 +47,31 @@ class Identity:
             raise ArchiveChanged(f"it was last modified {self.last_modified} and is now {modified}")
 
 
+def _opaque(etag: str) -> str:
+    return etag.removeprefix("W/")
+
+
 def content_range(head: Head) -> tuple[int, int, int | None]:
-    """First byte, last byte and total of a 206. Raises NoRanges when the header is missing or nonsense."""
+    """First byte, last byte and total of a 206; None: it does not say the total.
+
+    Raises NoRanges when the header is missing or nonsense, or when the body has another length.
+    """
     text = head.headers.get("content-range", "")
-    found = _CONTENT_RANGE.fullmatch(text.strip())
+    found = _CONTENT_RANGE.fullmatch(text)
     if found is None:
-        raise NoRanges(f"a 206 without a usable Content-Range: {text[:60]!r}")
-    total = None if found[3] == "*" else int(found[3])
-    return int(found[1]), int(found[2]), total
+        kind = head.headers.get("content-type", "")
+        raise NoRanges(f"a 206 without a usable Content-Range: {text[:60]!r}, Content-Type {kind[:60]!r}")
+    first, last = int(found[1]), int(found[2])
+    total = None if found[3] is None else int(found[3])
+    if last < first or (total is not None and last >= total):
+        raise NoRanges(f"a 206 with the Content-Range {text[:60]!r}")
+    length = head.headers.get("content-length", "")
+    if not head.is_chunked and length.isdecimal() and int(length) != last - first + 1:
+        raise NoRanges(f"a 206 of {length} bytes with the Content-Range {text[:60]!r}")
+    return first, last, total
+
+
+def unsatisfied_size(head: Head) -> int | None:
+    """The archive's length, when a 416 gives it."""
+    found = _UNSATISFIED.fullmatch(head.headers.get("content-range", ""))
+    return int(found[1]) if found else None

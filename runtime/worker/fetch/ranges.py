@@ -8,8 +8,8 @@ apart: the archive changed, or the server does not serve ranges truthfully.
 from contextlib import ExitStack
 from http import HTTPStatus
 
-from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoRanges
-from runtime.worker.fetch.identity import Identity, content_range
+from runtime.worker.fetch.errors import ArchiveChanged, NoRanges
+from runtime.worker.fetch.identity import Identity, content_range, unsatisfied_size
 from runtime.worker.fetch.meter import Stalled
 from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.transport import Response
@@ -75,6 +75,8 @@ class RangeStream:
                 self._watch = self._connector.watch()
                 continue
             self.position += count
+            if self.position == self._stop:
+                self._finish(self._response)
             self._patience.progressed(count)
             self._connector.meter.add(count)
             return count
@@ -102,8 +104,24 @@ class RangeStream:
                 self._identity.check(head, int(length) if length.isdecimal() else None)
                 raise NoRanges("the server answered a range with the whole archive")
             if head.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                if unsatisfied_size(head) == self._identity.size:
+                    raise NoRanges(f"the server refuses bytes {self.position}-{self._stop - 1} of it")
                 raise ArchiveChanged(f"it no longer reaches byte {self.position}")
-            if not answer_problem(response, self._patience, url):
-                raise DownloadFailed(f"the server answered {head.status}")
+            answer_problem(response, self._patience, url)
         finally:
             self.close()
+
+    def _finish(self, response: Response) -> None:
+        """The range's last byte is here: it must be the answer's, too.
+
+        Content-Length was compared before. Without one, a whole archive could pass for the range.
+        """
+        if not response.head.is_chunked:
+            return
+        try:
+            more = response.readinto(memoryview(bytearray(1)))
+        except TransferError:
+            self.close()  # all that was wanted is here
+            return
+        if more:
+            raise NoRanges("the server sends more than the range that was asked for")

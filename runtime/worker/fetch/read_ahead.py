@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
+from runtime.shared import logs
 from runtime.worker.fetch.archive import ByteStream
 
 BLOCK_BYTES = 4 * 1024 * 1024
@@ -62,7 +63,7 @@ class ReadAheadStream:
     def _take(self) -> memoryview:
         while len(self._blocks) < self._depth and self._next < self._stop:
             start, stop = self._next, min(self._next + BLOCK_BYTES, self._stop)
-            self._blocks.append((start, stop, self._pool.submit(self._fetch, start, stop)))
+            self._blocks.append((start, stop, self._pool.submit(logs.carry(self._fetch), start, stop)))
             self._next = stop
         start, stop, future = self._blocks.popleft()
         return self._fetch(start, stop) if future.cancel() else future.result()

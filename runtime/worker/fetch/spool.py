@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from runtime.worker.bounds.budget import ByteBudget, Grant
-from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoScratchSpace
-from runtime.worker.fetch.identity import Identity
+from runtime.worker.fetch.content_coding import Body, body_of
+from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoRanges, NoScratchSpace
+from runtime.worker.fetch.identity import Identity, content_range
 from runtime.worker.fetch.meter import Stalled
 from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.transport import Response
 from runtime.worker.http.errors import TransferError
+from runtime.worker.http.grammar import Head
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -115,7 +117,8 @@ class SpooledArchive:
                 if self._downloads == _MOST_DOWNLOADS:
                     raise DownloadFailed(f"the archive came differently each of {_MOST_DOWNLOADS} times")
                 _log.info("Spooling again: bytes %d-%d are in doubt", start, stop - 1)
-                self._differing = _get_whole(self._connector, self._overwrite, anew=True)
+                patience = Patience(self._connector)
+                self._differing = _get_whole(self._connector, patience, self._overwrite, anew=True)
                 self._downloads += 1
         return SpooledStream(self._descriptor, start)
 
@@ -123,11 +126,12 @@ class SpooledArchive:
         """Put a further download over the file; returns where it differs. What reads the file meanwhile sees
         either copy, and checks what it reads.
         """
-        self.identity.check(response.head, _announced(response))
+        body = body_of(response)
+        self.identity.check(response.head, body.length)
         buffer = memoryview(bytearray(_BUFFER_BYTES))
         watch = self._connector.watch()
         at, differing = 0, []
-        while count := response.readinto(buffer):
+        while count := body.readinto(buffer):
             piece = buffer[:count]
             if at + count > self.size:
                 break
@@ -147,7 +151,9 @@ class SpooledArchive:
             grant.release()
 
 
-def spool_archive(connector: Connector, scratch: Scratch, *, anew: bool = False) -> SpooledArchive:
+def spool_archive(
+    connector: Connector, scratch: Scratch, patience: Patience, *, anew: bool = False
+) -> SpooledArchive:
     """Download the whole archive to disk; a broken download starts again from its first byte.
 
     Raises NoScratchSpace, DownloadFailed, ForbiddenDownload, or what the scope ended with.
@@ -155,15 +161,15 @@ def spool_archive(connector: Connector, scratch: Scratch, *, anew: bool = False)
     grants: list[Grant] = []
 
     def take(response: Response) -> SpooledArchive:
-        length = _announced(response)
-        if length is not None:
-            _reserve(scratch, grants, length)
-        return _receive(connector, scratch, response, grants, length)
+        body = body_of(response)
+        if body.length is not None:
+            _reserve(scratch, grants, body.length)
+        return _receive(connector, scratch, response.head, body, grants)
 
     try:
         while True:
             try:
-                return _get_whole(connector, take, anew=anew)
+                return _get_whole(connector, patience, take, anew=anew)
             except _DiskInUse as busy:
                 # Others hold the disk: wait for it without keeping a connection open.
                 grants.append(scratch.budget.acquire(busy.size, connector.scope))
@@ -173,25 +179,29 @@ def spool_archive(connector: Connector, scratch: Scratch, *, anew: bool = False)
         raise
 
 
-def _get_whole(connector: Connector, take: Callable[[Response], T], *, anew: bool) -> T:
-    """What `take` makes of the whole archive's body; it begins anew with each answer that breaks off."""
-    patience = Patience(connector)
+def _get_whole(connector: Connector, patience: Patience, take: Callable[[Response], T], *, anew: bool) -> T:
+    """What `take` makes of the whole archive's answer; it begins anew with each one that breaks off."""
     while True:
         url = connector.locator.url
         try:
             with connector.transport.get(url, {}, connector.scope, anew=anew) as response:
-                if response.head.status == 200:
+                if response.head.status in (200, 203) or _is_whole(response.head):
                     return take(response)
-                if not answer_problem(response, patience, url):
-                    raise DownloadFailed(f"the server answered {response.head.status}")
+                answer_problem(response, patience, url)
         except (TransferError, Stalled) as error:
             connector.scope.check()
             patience.failed(f"the download broke: {error}")
 
 
-def _announced(response: Response) -> int | None:
-    length = response.head.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None
+def _is_whole(head: Head) -> bool:
+    """Whether a 206 that nobody asked for holds everything."""
+    if head.status != 206:
+        return False
+    try:
+        first, last, total = content_range(head)
+    except NoRanges:
+        return False
+    return first == 0 and total == last + 1
 
 
 class _DiskInUse(Exception):
@@ -217,14 +227,14 @@ def _reserve(scratch: Scratch, grants: list[Grant], size: int) -> None:
 
 
 def _receive(
-    connector: Connector, scratch: Scratch, response: Response, grants: list[Grant], length: int | None
+    connector: Connector, scratch: Scratch, head: Head, body: Body, grants: list[Grant]
 ) -> SpooledArchive:
     buffer = memoryview(bytearray(_BUFFER_BYTES))
     watch = connector.watch()
     written = 0
     with scratch.open_file() as descriptor:
-        while count := response.readinto(buffer):
-            if length is None and written + count > sum(grant.size for grant in grants):
+        while count := body.readinto(buffer):
+            if body.length is None and written + count > sum(grant.size for grant in grants):
                 scratch.require_free(_STEP_BYTES)
                 grant = scratch.budget.try_acquire(min(_STEP_BYTES, scratch.budget.total))
                 if grant is None:
@@ -234,7 +244,7 @@ def _receive(
             written += count
             connector.meter.add(count)
             watch.add(count)
-        return SpooledArchive(connector, descriptor, Identity.of(response.head, written), grants)
+        return SpooledArchive(connector, descriptor, Identity.of(head, written), grants)
 
 
 def _write_all(descriptor: int, view: memoryview, offset: int) -> None:

@@ -47,6 +47,11 @@ class Head(NamedTuple):
     http_1_0: bool
 
     @property
+    def is_chunked(self) -> bool:
+        """Whether Content-Length, if there is one, does not count."""
+        return "transfer-encoding" in self.headers
+
+    @property
     def keeps_connection(self) -> bool:
         """Whether the other side means to serve further requests on it (9.3)."""
         options = {option.strip().lower() for option in self.headers.get("connection", "").split(",")}

@@ -27,7 +27,8 @@ class Joiner:
         """
         keys = [ManifestKeys.of_part(self._prefix, task, epoch, index) for index in range(count)]
         parts = [Manifest.from_json(self._read(key.manifest)) for key in keys]
-        if len({part.archive for part in parts}) > 1:
+        # Not their validators: there are servers of which every node has its own for the same bytes.
+        if len({(part.archive.size, part.archive.entries) for part in parts}) > 1:
             raise ArchiveChanged("its parts were read from different archives")
         joined = joined_manifest(task, parts)
         whole = ManifestKeys.of(self._prefix, task.model_copy(update={"part": None}))

@@ -152,11 +152,30 @@ def test_what_is_not_a_task_is_parked(desk: Desk, body: str, reason: str) -> Non
 
 
 def test_an_archive_that_cannot_be_read_is_parked(desk: Desk) -> None:
-    desk.world.behaviour.body = desk.world.behaviour.body[:-30]
+    body = bytearray(desk.world.behaviour.body)
+    body[body.index(b"PK\x01\x02")] ^= 1
+    desk.world.behaviour.body = bytes(body)
     outcome = deliver(desk.handler(), desk.world.task())
     assert isinstance(outcome, Park)
-    assert outcome.reason == "truncated-archive"
+    assert outcome.reason == "invalid-archive"
     assert desk.summary()[f"TASK#{desk.world.task().task_id}"]["status"] == {"S": "parked"}
+
+
+@pytest.mark.parametrize(
+    ("cut", "size", "reason"),
+    [(30, None, "truncated-archive"), (10**9, None, "not-a-zip"), (0, 10**9, "")],
+    ids=["cut", "empty", "shorter than listed, but whole"],
+)
+def test_a_body_that_is_not_the_archive_is_waited_for(
+    desk: Desk, cut: int, size: int | None, reason: str
+) -> None:
+    desk.world.behaviour.body = desk.world.behaviour.body[: max(0, len(desk.world.behaviour.body) - cut)]
+    outcome = deliver(desk.handler(not_the_archive_max_wait_s=77), desk.world.task(size=size))
+    if not reason:
+        assert outcome == Done()
+        return
+    assert isinstance(outcome, Retry)
+    assert (outcome.exhausted, outcome.exhausted_after_s) == (reason, 77)
 
 
 def test_a_forbidden_host_is_parked(desk: Desk) -> None:

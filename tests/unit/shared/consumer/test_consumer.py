@@ -139,6 +139,21 @@ def test_failures_of_others_cost_time_and_no_receive(aws: Aws, run: Running, que
     assert error.endswith("with upstream-1)")
 
 
+def test_a_failure_may_have_less_time_and_a_reason_of_its_own(
+    aws: Aws, run: Running, queue: SourceQueue
+) -> None:
+    send(aws, queue, "body")
+    parked: list[str] = []
+    run(
+        lambda _: Retry("not-the-archive", "a page", exhausted="not-a-zip", exhausted_after_s=0.5),
+        queue,
+        options=replace(OPTIONS, retry_base_s=0, give_up_after_s=86_400),
+        on_parked=lambda _delivery, reason, _error: parked.append(reason),
+    )
+    until(lambda: aws.depth(queue.dlq_url) == 1)
+    assert parked == ["not-a-zip"]
+
+
 def test_progress_begins_a_new_run_of_failures(aws: Aws, run: Running, queue: SourceQueue) -> None:
     send(aws, queue, "body")
     runs: list[FailureRun] = []

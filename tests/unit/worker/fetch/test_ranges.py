@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from runtime.shared.consumer.cancellation import Cancellation, Cancelled
-from runtime.shared.contracts import EntryOutcome
+from runtime.shared.contracts import EntryOutcome, ParkReason
 from runtime.shared.export_api import FileRecord
-from runtime.worker.archive import ArchiveRejected
-from runtime.worker.fetch.errors import DownloadFailed, NoScratchSpace
+from runtime.worker.fetch.errors import DownloadFailed, NoScratchSpace, NotTheArchive
 from runtime.worker.fetch.guard import ForbiddenDownload
 from runtime.worker.manifest.manifest import Manifest
 from tests.unit.worker.conftest import World, zip_of
@@ -191,11 +190,12 @@ def test_loopback_needs_leave(ready: World) -> None:
     assert ready.behaviour.requests == []
 
 
-def test_what_is_not_a_zip_is_rejected(ready: World) -> None:
+def test_what_is_not_a_zip_may_come_right_later(ready: World) -> None:
     for body in (b"", b"<html>", NOISE):
         ready.behaviour.body = body
-        with pytest.raises(ArchiveRejected):
+        with pytest.raises(NotTheArchive) as failure:
             ready.processor().process(ready.task(), Cancellation())
+        assert failure.value.reason == ParkReason.NOT_A_ZIP
 
 
 def test_cancelling_ends_a_stalled_download_at_once(ready: World) -> None:
