@@ -60,7 +60,6 @@ class ExportProcessing(cdk.Stage):
             self,
             "observability",
             environment=environment,
-            network=self.network,
             storage=self.storage,
             messaging=self.messaging,
             orchestrator=self.orchestrator,

@@ -16,11 +16,16 @@ from stacks.constructs.service_role import ServiceRole
 from stacks.storage import StorageStack
 from stacks.values import Environment
 
+# The group that tasks with addresses of their own run in, and NAT gateways; and the one for tasks behind NAT.
+_PUBLIC, _PRIVATE = "public", "tasks"
+_MOST_ZONES = 3
+
 
 class NetworkStack(cdk.Stack):
     """Builds:
 
-    - a VPC over two or three zones (or takes one that exists), with flow logs;
+    - a VPC over two or three zones (or takes one that exists), with public and private subnets in each, and
+      flow logs;
     - gateway endpoints for S3 and DynamoDB, for our own data only, so that bulk bytes pass no charged hop;
     - the interface endpoints that the environment asks for;
     - the ECS cluster that both services run in, with both Fargate capacity providers.
@@ -35,10 +40,14 @@ class NetworkStack(cdk.Stack):
         super().__init__(scope, id_, **kwargs)
         public = environment.network.egress == "public-ip"
         self.assign_public_ip = public
-        self.task_subnets = ec2.SubnetSelection(
-            subnet_type=ec2.SubnetType.PUBLIC if public else ec2.SubnetType.PRIVATE_WITH_EGRESS
-        )
-        self.vpc = self._existing_vpc() if environment.network.existing_vpc else self._vpc(storage)
+        if environment.network.existing_vpc:
+            self.vpc: ec2.IVpc = self._existing_vpc()
+            self.task_subnets = ec2.SubnetSelection(
+                subnet_type=ec2.SubnetType.PUBLIC if public else ec2.SubnetType.PRIVATE_WITH_EGRESS
+            )
+        else:
+            self.vpc = self._vpc(storage)
+            self.task_subnets = ec2.SubnetSelection(subnet_group_name=_PUBLIC if public else _PRIVATE)
         self.cluster = ecs.Cluster(
             self,
             "Cluster",
@@ -48,9 +57,6 @@ class NetworkStack(cdk.Stack):
             container_insights_v2=ecs.ContainerInsights.ENABLED,
             enable_fargate_capacity_providers=True,
         )
-        self.nat_gateway_ids = [
-            node.ref for node in self.vpc.node.find_all() if isinstance(node, ec2.CfnNatGateway)
-        ]
         cdk.CfnOutput(self, "ClusterName", value=self.cluster.cluster_name)
 
     @property
@@ -78,31 +84,36 @@ class NetworkStack(cdk.Stack):
     def _vpc(self, storage: StorageStack) -> ec2.Vpc:
         network = self._environment.network
         assert network.cidr is not None
-        subnets = [
-            ec2.SubnetConfiguration(
-                name="public",
-                subnet_type=ec2.SubnetType.PUBLIC,
-                cidr_mask=22 if self.assign_public_ip else 26,
-                # A task asks for its address itself; nothing else should get one by being there.
-                map_public_ip_on_launch=False,
-            )
-        ]
-        if not self.assign_public_ip:
-            subnets.append(
-                ec2.SubnetConfiguration(
-                    name="tasks", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=22
-                )
-            )
+        zones = list(self._environment.availability_zones)
+        # The same subnets whatever the egress and however many the zones: each has its addresses reserved, so
+        # that a live environment can change both. What is not used costs nothing.
         vpc = ec2.Vpc(
             self,
             "Vpc",
-            availability_zones=list(self._environment.availability_zones),
+            availability_zones=zones,
+            reserved_azs=_MOST_ZONES - len(zones),
             ip_addresses=ec2.IpAddresses.cidr(network.cidr),
             nat_gateways=network.nat_gateways,
             # Nothing is ever put into the default security group; emptying it takes a Lambda function.
             restrict_default_security_group=False,
-            subnet_configuration=subnets,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(
+                    name=_PUBLIC,
+                    subnet_type=ec2.SubnetType.PUBLIC,
+                    cidr_mask=22,
+                    # A task asks for its address itself; nothing else should get one by being there.
+                    map_public_ip_on_launch=False,
+                ),
+                ec2.SubnetConfiguration(
+                    name=_PRIVATE,
+                    subnet_type=ec2.SubnetType.PRIVATE_ISOLATED
+                    if self.assign_public_ip
+                    else ec2.SubnetType.PRIVATE_WITH_EGRESS,
+                    cidr_mask=22,
+                ),
+            ],
         )
+        self._keep_exports(vpc)
         self._add_gateway_endpoints(vpc, storage)
         acknowledge(vpc, {"W3010": "The environment names its zones, so that synthesis looks nothing up"})
         self._add_interface_endpoints(vpc)
@@ -117,6 +128,15 @@ class NetworkStack(cdk.Stack):
             },
         )
         return vpc
+
+    def _keep_exports(self, vpc: ec2.Vpc) -> None:
+        """Export every subnet, used or not: CloudFormation refuses to drop an export that a service uses.
+
+        The network changes before the services do, and they still use the old subnets then.
+        """
+        for name in (_PUBLIC, _PRIVATE):
+            for subnet in vpc.select_subnets(subnet_group_name=name).subnets:
+                self.export_value(subnet.subnet_id)
 
     def _add_gateway_endpoints(self, vpc: ec2.Vpc, storage: StorageStack) -> None:
         """Both with a policy: the default one lets whoever takes over a task copy data to any account."""
@@ -152,7 +172,8 @@ class NetworkStack(cdk.Stack):
                 open=False,
                 security_groups=[group],
                 service=ec2.InterfaceVpcEndpointAwsService(endpoint),
-                subnets=self.task_subnets,
+                # Not the tasks' own: an endpoint cannot change to another subnet of the same zone.
+                subnets=ec2.SubnetSelection(subnet_group_name=_PRIVATE),
             )
 
     def _add_flow_log(self, vpc: ec2.Vpc) -> None:

@@ -16,7 +16,6 @@ from stacks.constructs.event_counter import EventCounter, EventLogsPolicy
 from stacks.constructs.runbook_alarm import RunbookAlarm
 from stacks.constructs.service_alarms import ServiceAlarms
 from stacks.messaging import MessagingStack
-from stacks.network import NetworkStack
 from stacks.orchestrator import OrchestratorStack
 from stacks.runtime_metrics import runtime_metric
 from stacks.storage import StorageStack
@@ -44,7 +43,6 @@ class ObservabilityStack(cdk.Stack):
         id_: str,
         *,
         environment: Environment,
-        network: NetworkStack,
         storage: StorageStack,
         messaging: MessagingStack,
         orchestrator: OrchestratorStack,
@@ -123,7 +121,6 @@ class ObservabilityStack(cdk.Stack):
             self,
             "Dashboard",
             environment=environment,
-            network=network,
             messaging=messaging,
             orchestrator=orchestrator.service,
             worker=worker.service,

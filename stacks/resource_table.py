@@ -22,7 +22,8 @@ REASONS: Mapping[str, str] = {
     "`nat`)",
     "network/Vpc/publicSubnet?/NATGateway": "The way out of the private subnets (egress `nat`)",
     "network/Vpc/publicSubnet?/DefaultRoute": "Out through the internet gateway",
-    "network/Vpc/tasksSubnet?/Subnet": "Where the tasks run when egress is `nat`; one per zone",
+    "network/Vpc/tasksSubnet?/Subnet": "Where the tasks run when egress is `nat`, and the interface "
+    "endpoints; one per zone, there before they are needed so that egress can be switched",
     "network/Vpc/tasksSubnet?/DefaultRoute": "Out through the NAT gateway",
     "network/Vpc/*Subnet?/RouteTable": "One per subnet, so that each zone can have a way out of its own",
     "network/Vpc/*Subnet?/RouteTableAssociation": "Gives the subnet its routes",

@@ -11,7 +11,6 @@ from stacks.constructs.event_counter import EventCounter
 from stacks.constructs.graphs import WIDTH, graph, running_tasks
 from stacks.constructs.queue_service import QueueService
 from stacks.messaging import MessagingStack
-from stacks.network import NetworkStack
 from stacks.runtime_metrics import runtime_metric
 from stacks.values import Environment
 
@@ -30,7 +29,6 @@ class Dashboard(Construct):
         id_: str,
         *,
         environment: Environment,
-        network: NetworkStack,
         messaging: MessagingStack,
         orchestrator: QueueService,
         worker: QueueService,
@@ -51,7 +49,7 @@ class Dashboard(Construct):
         )
         self._row(dashboard, "Are we keeping up?", self._keeping_up(messaging, orchestrator, worker, waits))
         self._row(dashboard, "What is failing?", self._failing(messaging, interruptions))
-        self._row(dashboard, "What does it cost?", cost_graphs(environment, network, orchestrator, worker))
+        self._row(dashboard, "What does it cost?", cost_graphs(environment, orchestrator, worker))
 
     def _row(
         self, dashboard: cloudwatch.Dashboard, question: str, graphs: Sequence[cloudwatch.GraphWidget]
