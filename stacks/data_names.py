@@ -3,21 +3,8 @@
 Defaults are the runtime's own, read from runtime/settings.schema.json.
 """
 
-import json
-from functools import cache
-from pathlib import Path
-from typing import Any
-
+from stacks.runtime_settings import settings_schema
 from stacks.values import Service
-
-SETTINGS_SCHEMA = Path(__file__).resolve().parents[1] / "runtime" / "settings.schema.json"
-
-
-@cache
-def settings_schema() -> dict[str, dict[str, dict[str, Any]]]:
-    """Service → variable → its JSON Schema, with `required` beside it."""
-    schema: dict[str, dict[str, dict[str, Any]]] = json.loads(SETTINGS_SCHEMA.read_text())
-    return schema
 
 
 def object_prefix(worker: Service) -> str:

@@ -7,9 +7,11 @@ default. Names and types are checked at synth against runtime/settings.schema.js
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 from stacks.constructs.queue_service import STOP_TIMEOUT
 from stacks.messaging import MessagingStack
+from stacks.runtime_settings import as_text
 from stacks.storage import StorageStack
 from stacks.values import Environment, Service
 
@@ -20,6 +22,9 @@ _FIXED = {
     "METRICS_NAMESPACE": "the alarms and the dashboard read it",
     "DOWNLOAD_ALLOW_HTTP": "the security groups let nothing but HTTPS out",
 }
+
+
+Mode = Literal["orchestrator", "worker"]
 
 
 class NotASetting(ValueError):
@@ -40,11 +45,7 @@ def with_chosen(decided: Mapping[str, str], values: Service) -> dict[str, str]:
             )
         if name in _FIXED:
             raise NotASetting(f"The {mode}'s settings name {name}, but {_FIXED[name]}: leave it out.")
-    return {**decided, **{name: _text(value) for name, value in values.settings.items()}}
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return {**decided, **{name: as_text(value) for name, value in values.settings.items()}}
 
 
 def longest_outage_s(environment: Environment) -> str:
@@ -53,7 +54,7 @@ def longest_outage_s(environment: Environment) -> str:
 
 
 def common_settings(
-    *, mode: str, values: Service, environment: Environment, storage: StorageStack, messaging: MessagingStack
+    *, mode: Mode, values: Service, environment: Environment, storage: StorageStack, messaging: MessagingStack
 ) -> dict[str, str]:
     """Variables of both services; `mode` is the SERVICE_MODE."""
     queues = environment.messaging
@@ -64,8 +65,7 @@ def common_settings(
         "LEDGER_TABLE_NAME": storage.ledger.table_name,
         "LEDGER_RETENTION_DAYS": str(environment.ledger_retention_days),
         "DOWNLOAD_TASKS_QUEUE_URL": messaging.download_tasks.queue.queue_url,
-        "EXPORT_API_BASE_URL": environment.export_api.base_url,
-        "EXPORT_API_AUTH": environment.export_api.auth,
+        **environment.export_api.settings(mode),
         "EXPORT_API_SECRET_ARN": storage.api_secret.secret_arn,
         "VISIBILITY_TIMEOUT_S": str(queues.visibility_timeout_s),
         "HEARTBEAT_INTERVAL_S": str(queues.heartbeat_interval_s),

@@ -1,22 +1,18 @@
 """The variables of a task definition are the runtime's settings: known names, right types, none missing.
 
-runtime/settings.schema.json says what the runtime reads; it is generated there and read here, so that a
-renamed setting fails the synth instead of the deployment.
+`stacks.runtime_settings` says what the runtime reads and would refuse.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
-from stacks.data_names import settings_schema
+from stacks.runtime_settings import faults, settings_schema
 from stacks.validation.deployment import Deployment, Finding, ServiceView
 
 _PAIRS = (
     ("STOP_MARGIN_S", "STOP_TIMEOUT_S", "the margin is part of the time to stop"),
     ("POLL_WAIT_S", "LIVENESS_LIMIT_S", "an idle poll would look like a deadlock"),
 )
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def check(deployment: Deployment) -> Iterator[Finding]:
@@ -48,7 +44,7 @@ def _values(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> It
         # Empty text means the default to the runtime.
         if name not in schema or value == "":
             continue
-        rule = {key: part for key, part in schema[name].items() if key != "required"}
+        rule = schema[name]
         if isinstance(value, Mapping):
             if rule["type"] != "string":
                 yield (
@@ -56,8 +52,8 @@ def _values(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> It
                     "deployed. Give a literal value."
                 )
             continue
-        for error in Draft202012Validator(rule).iter_errors(_parse(str(value), rule["type"])):
-            yield f"The {service.name} is given {name}={value}: {error.message}. Correct the value."
+        for fault in faults(rule, str(value)):
+            yield f"The {service.name} is given {name}={value}: {fault}. Correct the value."
 
 
 def _together(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -72,18 +68,3 @@ def _together(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> 
                 f"The {service.name} has {smaller}={low:g} and {larger}={high:g}, but {why}. "
                 f"Set {smaller} below {larger}."
             )
-
-
-def _parse(text: str, type_: str) -> object:
-    """The text as the type that is wanted; unchanged, and so refused by the schema, when it is none."""
-    try:
-        match type_:
-            case "integer":
-                return int(text)
-            case "number":
-                return float(text)
-            case "boolean":
-                return _BOOLEANS.get(text.lower(), text)
-    except ValueError:
-        pass
-    return text

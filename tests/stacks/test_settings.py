@@ -8,8 +8,8 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from stacks.application import ExportProcessing, synthesize
-from stacks.data_names import settings_schema
 from stacks.environments import DEV
+from stacks.runtime_settings import settings_schema
 from stacks.settings import NotASetting
 from tests.stacks.conftest import CONTEXT, read
 
