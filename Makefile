@@ -56,10 +56,11 @@ golden: setup ## write the golden templates under tests/golden
 	$(BIN)/python -m ops.golden
 
 SIZE ?= small
+PROFILE ?= default
 
 .PHONY: demo
-demo: setup ## the whole system on this machine, one worker killed on the way (SIZE=small|medium|large)
-	$(BIN)/python -m local.demo --size $(SIZE)
+demo: setup ## the whole system on this machine, one worker killed on the way (SIZE=small|medium|large, PROFILE=default|artifacts|odata|batches)
+	$(BIN)/python -m local.demo --size $(SIZE) --profile $(PROFILE)
 
 .PHONY: local
 local: setup ## the same platform, left running for exploring until Ctrl-C

@@ -20,6 +20,7 @@ from rich.live import Live
 from local import processes
 from local.assembly import ROOT
 from local.demo_view import Result, line, live_table, report
+from local.export_api.dialects import DIALECTS
 from local.export_api.generated import GeneratedExports, Size, generate
 from local.overrides import BULK_TIMINGS
 from local.platform import Platform
@@ -40,14 +41,14 @@ class DemoFailed(Exception):
     """The run cannot be judged: something did not start or did not end."""
 
 
-def run(size: Size, seed: int, console: Console) -> Result:
+def run(size: Size, seed: int, console: Console, profile: str = "default") -> Result:
     """The whole demo. Raises DemoFailed, or RuntimeError and TimeoutError of what did not start."""
 
     def say(what: str) -> None:
         console.print(f"[dim]{what}[/]")
 
-    with Platform("demo", progress=say) as platform, export_api(platform, size, seed):
-        exports = generate(size, seed)
+    with Platform("demo", progress=say) as platform, export_api(platform, size, seed, profile):
+        exports = generate(size, seed, ids=DIALECTS[profile].ids)
         say(f"{_count(exports)}; filling the metadata table")
         platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
         for line in platform.left_out:
@@ -81,10 +82,11 @@ def _timings(size: Size) -> Mapping[str, str]:
 
 
 @contextmanager
-def export_api(platform: Platform, size: Size, seed: int) -> Iterator[str]:
+def export_api(platform: Platform, size: Size, seed: int, profile: str = "default") -> Iterator[str]:
     """The sample Export API in a process of its own, known to the platform; gives its URL."""
     log_path = platform.directory / "export-api.log"
     command = [sys.executable, "-m", "local.export_api", "--size", size, "--seed", str(seed)]
+    command += ["--profile", profile]
     with log_path.open("wb") as log:
         process = processes.spawn(
             command,
@@ -95,7 +97,7 @@ def export_api(platform: Platform, size: Size, seed: int) -> Iterator[str]:
         )
     try:
         url = processes.first_line_as_json(process, "the sample Export API", log_path)["base_url"]
-        platform.use_export_api(url, _TOKEN)
+        platform.use_export_api(url, _TOKEN, profile)
         yield url
     finally:
         processes.stop(process, 2)
@@ -180,10 +182,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
     parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--profile", choices=tuple(DIALECTS), default="default", help="the vendor to play")
     arguments = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     try:
-        result = run(arguments.size, arguments.seed, console)
+        result = run(arguments.size, arguments.seed, console, arguments.profile)
     except (DemoFailed, RuntimeError, TimeoutError) as error:
         console.print(str(error), style="red", markup=False)
         return 1

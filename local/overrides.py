@@ -46,11 +46,11 @@ LOCAL_SHARE: Mapping[str, Mapping[str, str]] = {
 
 
 def container_overrides(
-    service: str, *, export_api_url: str, health_port: int, scratch: Path
+    service: str, *, export_api: Mapping[str, str], health_port: int, scratch: Path
 ) -> dict[str, str]:
-    """The overrides of one task of this service."""
+    """The overrides of one task of this service; `export_api` are the vendor's."""
     values = {
-        "EXPORT_API_BASE_URL": export_api_url,
+        **export_api,
         # Tasks share this machine's network; on Fargate each has its own.
         "HEALTH_PORT": str(health_port),
         **FAST_TIMINGS,

@@ -12,16 +12,20 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from local.assembly import LOCAL, ROOT, synthesize
 from local.aws.account import LocalAccount
 from local.aws.deployment import deploy
+from local.export_api.dialects import DIALECTS, Dialect
 from local.operations import Operations
 from local.overrides import container_overrides
 from local.task_endpoints import TaskEndpoints, TaskIdentity
 from local.tasks import Task, TaskDefinition
+from stacks.profiles import PROFILES
+from stacks.values import ExportApi
 
 SERVICES = ("orchestrator", "worker")
 
@@ -44,7 +48,7 @@ class Platform(Operations):
         self.tasks: list[Task] = []
         self.extra_environment = dict(extra_environment or {})
         self._progress = progress
-        self._export_api_url: str | None = None
+        self._export_api: Vendor | None = None
 
     def __enter__(self) -> Self:
         self._progress("synthesizing the stacks")
@@ -127,16 +131,24 @@ class Platform(Operations):
             used[services[call.task_id]].add(f"ecs:{action}")
         return used
 
-    def use_export_api(self, base_url: str, token: str) -> None:
-        """Point the tasks started from now on at this API; its token goes into the secret."""
-        self._export_api_url = base_url
+    def use_export_api(self, base_url: str, token: str, profile: str = "default") -> None:
+        """Point the tasks started from now on at this API, which speaks as the profile says; its token goes
+        into the secret.
+        """
+        self._export_api = Vendor(base_url, DIALECTS[profile], PROFILES[profile])
         self.set_api_token(token)
 
     def set_api_token(self, token: str) -> None:
         """Fill in the secret, as an operator would; again to rotate it."""
+        secret = self._vendor().secret(token)
         self.client("secretsmanager").put_secret_value(
-            SecretId=self.output("ExportApiSecretArn"), SecretString=json.dumps({"token": token})
+            SecretId=self.output("ExportApiSecretArn"), SecretString=json.dumps(secret)
         )
+
+    def _vendor(self) -> "Vendor":
+        if self._export_api is None:
+            raise RuntimeError("a task needs an Export API: call use_export_api first")
+        return self._export_api
 
     def run_task(
         self, service: str, *, overrides: Mapping[str, str] | None = None, ready: bool = True
@@ -145,8 +157,6 @@ class Platform(Operations):
 
         Raises RuntimeError with the end of the task's log when it ends before.
         """
-        if self._export_api_url is None:
-            raise RuntimeError("a task needs an Export API: call use_export_api first")
         definition = self.definitions[service]
         name = f"{service}-{1 + sum(task.definition.service == service for task in self.tasks)}"
         task_id = secrets.token_hex(16)
@@ -166,7 +176,7 @@ class Platform(Operations):
             **self._secrets(definition),
             **container_overrides(
                 service,
-                export_api_url=self._export_api_url,
+                export_api=self._vendor().settings(service),
                 health_port=_free_port(),
                 scratch=scratch,
             ),
@@ -236,6 +246,24 @@ class Platform(Operations):
             "LOCAL_TASK_NAME": name,
             **self.extra_environment,
         }
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """An Export API on this machine, and the profile by which the services read it."""
+
+    base_url: str
+    dialect: Dialect
+    profile: ExportApi
+
+    def settings(self, service: str) -> dict[str, str]:
+        """A task's variables about it."""
+        told = self.profile.settings("worker" if service == "worker" else "orchestrator")
+        return told | {"EXPORT_API_BASE_URL": self.base_url}
+
+    def secret(self, token: str) -> dict[str, str]:
+        """What goes into Secrets Manager."""
+        return self.dialect.secret(token, self.base_url.removesuffix(self.dialect.prefix))
 
 
 def _free_port() -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import IO, Any
+from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
@@ -74,7 +75,9 @@ def _check_objects(platform: Operations, entries: list[Entry], findings: Finding
 def _difference(platform: Operations, key: str, entry: Entry) -> str | None:
     answer = platform.get_object(key)
     metadata = answer["Metadata"]
-    if (metadata.get("export-job-id"), metadata.get("file-id")) != (entry.job_id, entry.file_id):
+    # User metadata is ASCII; the worker percent-encodes the rest.
+    said = (unquote(metadata.get(name, "")) for name in ("export-job-id", "file-id"))
+    if tuple(said) != (entry.job_id, entry.file_id):
         return f"{key} says in its metadata that it is from {metadata}"
     # Where no digest was expected, none needs to be known before the upload begins.
     expected = (entry.metadata or {}).get("sha256", metadata.get("sha256"))

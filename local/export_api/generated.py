@@ -9,10 +9,12 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import quote
 
 from local.export_api.archives import LaidOutZip, Member
 from local.export_api.catalogue import Catalogue, Export, ExportFile
 from local.export_api.content import Content
+from local.export_api.dialects import IdStyle
 
 Size = Literal["small", "medium", "large"]
 KIB, MIB = 1 << 10, 1 << 20
@@ -62,8 +64,8 @@ _SHAPES: dict[Size, _Shape] = {
 }
 
 
-def generate(size: Size, seed: int = 1) -> GeneratedExports:
-    """The exports of this size and seed."""
+def generate(size: Size, seed: int = 1, *, ids: IdStyle = "words") -> GeneratedExports:
+    """The exports of this size and seed, with ids of the kind that a vendor has."""
     shape = _SHAPES[size]
     rng = random.Random(f"exports/{size}/{seed}")
     entries: list[Entry] = []
@@ -71,11 +73,11 @@ def generate(size: Size, seed: int = 1) -> GeneratedExports:
     parked: dict[tuple[str, str], str] = {}
     last = shape.jobs * shape.archives_per_job - 1
     for job_number in range(shape.jobs):
-        job_id = f"export-{seed}-{job_number:03d}"
+        job_id = f"{seed}{job_number:06d}" if ids == "numbers" else f"export-{seed}-{job_number:03d}"
         files = []
         for archive_number in range(shape.archives_per_job):
             number = job_number * shape.archives_per_job + archive_number
-            file_id = f"file-{archive_number:03d}"
+            file_id = _file_id(ids, job_id, archive_number)
             zip64, corrupt = number == 1, number == last
             archive_entries = list(
                 _entries(
@@ -99,6 +101,17 @@ def generate(size: Size, seed: int = 1) -> GeneratedExports:
                 entries += archive_entries
         exports.append(Export(job_id, files))
     return GeneratedExports(Catalogue.of(exports), entries, parked)
+
+
+def _file_id(ids: IdStyle, job_id: str, number: int) -> str:
+    """Where a file's address does not name its job, the id alone tells it from every other."""
+    match ids:
+        case "words":
+            return f"file-{number:03d}"
+        case "numbers":
+            return f"{job_id}{number:03d}"
+        case "paths":
+            return quote(f"{job_id}/part/{number:03d}", safe="")
 
 
 def _entries(

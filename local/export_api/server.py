@@ -3,10 +3,8 @@
 A thread for each connection. Every body of a download is computed while it is sent.
 """
 
-import base64
 import json
 import random
-import re
 import secrets
 import socket
 import struct
@@ -22,11 +20,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from local.export_api import faults
 from local.export_api.catalogue import Catalogue, Export, ExportFile
+from local.export_api.dialects import DIALECTS, Kind, Listing, own_id
 from local.export_api.ranges import NotSatisfiable, Span, parse_range
 from local.export_api.signing import Signer
 
 _LAST_MODIFIED = formatdate(1_795_000_000, usegmt=True)
-_LARGEST_PAGE = 1_000
 _DRIPS_PER_S = 10
 
 
@@ -41,8 +39,8 @@ class Problem(Exception):
 class ExportApiServer:
     """A running Export API on a free loopback port.
 
-    `tokens` are the bearer tokens accepted now (change the set to rotate), `requests` counts what was
-    asked, and `bytes_sent` what the downloads cost. Use as a context manager.
+    `profile` is the vendor that it plays. `tokens` are the secrets accepted now (change the set to rotate),
+    `requests` counts what was asked, and `bytes_sent` what the downloads cost. Use as a context manager.
     """
 
     def __init__(
@@ -50,12 +48,15 @@ class ExportApiServer:
         catalogue: Catalogue,
         *,
         token: str,
+        profile: str = "default",
         plan: faults.FaultPlan | None = None,
         url_lifetime_s: float = 300.0,
         port: int = 0,
     ) -> None:
         self.catalogue = catalogue
+        self.dialect = DIALECTS[profile]
         self.tokens = {token}
+        self.granted: set[str] = set()
         self.plan: faults.FaultPlan = plan or faults.NoFaults()
         self.signer = Signer(secrets.token_bytes(32), url_lifetime_s)
         self.requests: Counter[str] = Counter()
@@ -68,8 +69,13 @@ class ExportApiServer:
         )
 
     @property
-    def base_url(self) -> str:
+    def origin(self) -> str:
         return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
+    def base_url(self) -> str:
+        """What a client is told, the vendor's path included."""
+        return self.origin + self.dialect.prefix
 
     def __enter__(self) -> "ExportApiServer":
         self._thread.start()
@@ -112,13 +118,15 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path = unquote(url.path)
         self._fault = None
+        prefix = self._api.dialect.prefix
         try:
-            for kind, pattern, answer in self._ROUTES:
-                match = pattern.fullmatch(path)
+            for kind, pattern in self._api.dialect.routes:
+                below = "" if kind == "download" else prefix
+                match = pattern.fullmatch(path.removeprefix(below)) if path.startswith(below) else None
                 if match:
                     with self._api.lock:
                         self._api.requests[kind] += 1
-                    return answer(self, kind, url.query, **match.groupdict())
+                    return self._ANSWERS[kind](self, url.query, **match.groupdict())
             raise Problem(404, f"there is nothing at {path}")
         except Problem as problem:
             self._send_problem(problem)
@@ -131,41 +139,43 @@ class _Handler(BaseHTTPRequestHandler):
 
     # -- what is asked --------------------------------------------------------------------------------------
 
-    def _status(self, kind: faults.Kind, _query: str, job_id: str) -> None:
+    def _status(self, _query: str, job_id: str) -> None:
         self._authorise()
-        self._consult(faults.Request(kind, job_id))
+        self._consult(faults.Request("status", job_id))
         status = "running" if isinstance(self._fault, faults.NotReady) else self._export(job_id).status
-        self._send_json({"export_job_id": job_id, "status": status})
+        self._send_json(self._api.dialect.status(job_id, status))
 
-    def _files(self, kind: faults.Kind, query: str, job_id: str) -> None:
+    def _files(self, query: str, job_id: str) -> None:
         self._authorise()
-        self._consult(faults.Request(kind, job_id))
+        self._consult(faults.Request("files", job_id))
         export = self._export(job_id)
         if export.status != "completed":
             raise Problem(409, f"export {job_id} is {export.status}: it has no files yet")
-        fields = parse_qs(query)
         try:
-            limit = min(max(int(fields.get("limit", ["100"])[0]), 1), _LARGEST_PAGE)
-            first = _read_cursor(fields.get("cursor", [""])[0])
+            first, limit = self._api.dialect.window(parse_qs(query))
         except ValueError as error:
-            raise Problem(400, f"limit or cursor is not one of ours: {error}") from error
+            raise Problem(400, f"the page asked for is not one of ours: {error}") from error
         page = [self._record(export, file) for file in export.files[first : first + limit]]
         if isinstance(self._fault, faults.ShufflePage) and page:
             page.append(page[0])
             random.Random(job_id).shuffle(page)
-        more = first + limit < len(export.files)
-        self._send_json({"files": page, "next_cursor": _make_cursor(first + limit) if more else None})
+        url = self._api.origin + urlsplit(self.path).path
+        listing = Listing(records=page, first=first, limit=limit, total=len(export.files), url=url)
+        self._send_json(*self._api.dialect.page(listing))
 
-    def _file(self, kind: faults.Kind, _query: str, job_id: str, file_id: str) -> None:
+    def _file(self, _query: str, file_id: str, job_id: str | None = None) -> None:
         self._authorise()
-        self._consult(faults.Request(kind, job_id, file_id))
-        export = self._export(job_id)
-        file = export.file(file_id)
-        if file is None:
-            raise Problem(404, f"export {job_id} has no file {file_id}")
-        self._send_json(self._record(export, file))
+        export, file = self._find(own_id(self._api.dialect.ids, file_id), job_id)
+        self._consult(faults.Request("file", export.job_id, file.file_id))
+        self._send_json(self._api.dialect.file(self._record(export, file)))
 
-    def _download(self, kind: faults.Kind, query: str, job_id: str, file_id: str) -> None:
+    def _link(self, _query: str, file_id: str) -> None:
+        """A download link on the API's own origin: needs the token, and leads on to the store."""
+        self._authorise()
+        export, file = self._find(file_id, None)
+        self._send_body(302, {"Location": self._signed(export, file)}, 0, iter(()))
+
+    def _download(self, query: str, job_id: str, file_id: str) -> None:
         refusal = self._api.signer.refusal(unquote(urlsplit(self.path).path), query)
         if refusal:
             raise Problem(403, refusal)
@@ -173,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         file = export.file(file_id)
         if file is None:
             raise Problem(410, f"file {file_id} is gone")
-        self._consult(faults.Request(kind, job_id, file_id))
+        self._consult(faults.Request("download", job_id, file_id))
         if isinstance(self._fault, faults.ChangeETag):
             with self._api.lock:
                 self._api.etag_versions[job_id, file_id] += 1
@@ -189,21 +199,42 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = span.content_range
             self._send_body(206, headers, span.length, file.archive.stream(span.first, span.length))
 
-    _ROUTES: ClassVar[tuple[tuple[faults.Kind, re.Pattern[str], Callable[..., None]], ...]] = (
-        ("status", re.compile(r"/v1/exports/(?P<job_id>[^/]+)"), _status),
-        ("files", re.compile(r"/v1/exports/(?P<job_id>[^/]+)/files"), _files),
-        ("file", re.compile(r"/v1/exports/(?P<job_id>[^/]+)/files/(?P<file_id>[^/]+)"), _file),
-        ("download", re.compile(r"/download/(?P<job_id>[^/]+)/(?P<file_id>[^/]+)\.zip"), _download),
-    )
+    def do_POST(self) -> None:
+        """The token endpoint (RFC 6749, section 4.4), for vendors that have one."""
+        form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode())
+        self._fault = None
+        try:
+            if not self._api.dialect.grants_tokens or self.path != "/oauth2/v2.0/token":
+                raise Problem(404, f"there is nothing to post to at {self.path}")
+            with self._api.lock:
+                self._api.requests["token"] += 1
+            if form.get("grant_type") != ["client_credentials"]:
+                raise Problem(400, "grant_type must be client_credentials")
+            if form.get("client_secret", [""])[0] not in self._api.tokens:
+                raise Problem(401, "the client is not known")
+            token = secrets.token_urlsafe(24)
+            self._api.granted.add(token)
+            self._send_json({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+        except Problem as problem:
+            self._send_problem(problem)
+
+    _ANSWERS: ClassVar[dict[Kind, Callable[..., None]]] = {
+        "status": _status,
+        "files": _files,
+        "file": _file,
+        "link": _link,
+        "download": _download,
+    }
 
     # -- how it is decided ----------------------------------------------------------------------------------
 
     def _authorise(self) -> None:
-        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or token not in self._api.tokens:
-            raise Problem(
-                401, "send a valid bearer token", {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-            )
+        dialect = self._api.dialect
+        accepted = self._api.granted if dialect.grants_tokens else self._api.tokens
+        if refusal := dialect.refusal(self.headers, accepted):
+            status, sentence = refusal
+            scheme = {"WWW-Authenticate": 'Bearer error="invalid_token"'} if status == 401 else {}
+            raise Problem(status, sentence, scheme)
 
     def _consult(self, request: faults.Request) -> None:
         self._fault = self._api.plan.decide(request)
@@ -218,14 +249,26 @@ class _Handler(BaseHTTPRequestHandler):
             raise Problem(404, f"there is no export {job_id}")
         return export
 
+    def _find(self, file_id: str, job_id: str | None) -> tuple[Export, ExportFile]:
+        """A file of a job, or of whichever job has it where the vendor's address names none."""
+        exports = [self._export(job_id)] if job_id else list(self._api.catalogue.exports.values())
+        for export in exports:
+            file = export.file(file_id)
+            if file is not None:
+                return export, file
+        raise Problem(404, f"there is no file {file_id}")
+
     def _record(self, export: Export, file: ExportFile) -> dict[str, Any]:
-        url = self._api.signer.sign(f"/download/{export.job_id}/{file.file_id}.zip")
-        return {
-            "file_id": file.file_id,
-            "name": file.name,
-            **({"size": file.archive.size} if file.lists_size else {}),
-            "download_url": url if file.relative_url else self._api.base_url + url,
-        }
+        if any(kind == "link" for kind, _ in self._api.dialect.routes):
+            url = f"{self._api.base_url}/actions/artifacts/{file.file_id}/zip"
+        else:
+            url = self._signed(export, file)
+            # Relative to the base URL, which may have a path: from the origin's root.
+            url = url if file.relative_url else self._api.origin + url
+        return self._api.dialect.record(file, url)
+
+    def _signed(self, export: Export, file: ExportFile) -> str:
+        return self._api.signer.sign(f"/download/{export.job_id}/{file.file_id}.zip")
 
     def _asked_span(self, file: ExportFile, etag: str) -> Span | None:
         condition = self.headers.get("If-Range")
@@ -242,9 +285,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     # -- how it is sent -------------------------------------------------------------------------------------
 
-    def _send_json(self, document: object) -> None:
+    def _send_json(self, document: object, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(document).encode()
-        self._send_body(200, {"Content-Type": "application/json"}, len(data), iter((data,)))
+        fields = {"Content-Type": "application/json", **(headers or {})}
+        self._send_body(200, fields, len(data), iter((data,)))
 
     def _send_problem(self, problem: Problem) -> None:
         title = HTTPStatus(problem.status).phrase
@@ -302,16 +346,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Silent: the server counts its requests instead."""
-
-
-def _make_cursor(first: int) -> str:
-    return base64.urlsafe_b64encode(f"from:{first}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> int:
-    if not cursor:
-        return 0
-    prefix, _, first = base64.urlsafe_b64decode(cursor).decode().partition(":")
-    if prefix != "from":
-        raise ValueError(f"cursor {cursor!r}")
-    return int(first)

@@ -163,14 +163,14 @@ class ExportApi:
             return False
 
     def headers_for(self, url: str, *, fresh: bool = False) -> Mapping[str, str]:
-        """The credentials to send with a download from this URL: none unless it is the API's own, and the
-        profile wants them there.
+        """The credentials and the vendor's own headers for a download from this URL: none unless it is on the
+        API's origin, and the profile wants them there.
 
         `fresh` after a 401 or 403. Raises Unauthorised | Unavailable.
         """
         if not self._profile.export_api_token_with_downloads or not self.is_own(url):
             return {}
-        return self._authenticator.headers(fresh=fresh)
+        return {**self._profile.export_api_headers, **self._authenticator.headers(fresh=fresh)}
 
     def _url(self, template: str, **ids: str) -> str:
         """A path of the API below its base URL."""

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_test
 from hypothesis import strategies as st
 
 from runtime.shared.export_api import (
@@ -187,6 +188,7 @@ def test_relative_addresses_are_resolved_and_absolute_ones_left_alone() -> None:
             client.absolute(broken)
 
 
+@settings_of_test(deadline=None)
 @given(st.text(max_size=60))
 def test_no_address_surprises_the_client(text: str) -> None:
     client = api(always(200))

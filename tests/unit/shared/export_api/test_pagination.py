@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from hypothesis import given
+from hypothesis import settings as settings_of_test
 from hypothesis import strategies as st
 
 from runtime.shared.export_api import InvalidAnswer
@@ -29,6 +30,7 @@ def walk(vendor: Vendor) -> list[str]:
     raise AssertionError("the listing did not end")
 
 
+@settings_of_test(deadline=None)
 @given(st.sampled_from(MODES), pages)
 def test_every_mode_comes_to_every_file(mode: str, sizes: list[int]) -> None:
     names = iter(range(sum(sizes)))
@@ -80,6 +82,7 @@ _record = st.fixed_dictionaries(
 )
 
 
+@settings_of_test(deadline=None)
 @given(st.lists(_json | _record, max_size=6))
 def test_unusable_records_are_told_apart_and_none_gets_lost(items: list[Any]) -> None:
     vendor = Vendor([[*items, record("good")]])
