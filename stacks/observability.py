@@ -23,7 +23,10 @@ from stacks.values import Environment
 from stacks.worker import WorkerStack
 
 _HOUR = cdk.Duration.hours(1)
+_FIVE_MINUTES = cdk.Duration.minutes(5)
 _MINUTE = cdk.Duration.minutes(1)
+# A vendor's archives have a bad entry now and then; a share like this is a cause and not chance.
+_REJECTED_PERCENT = 2
 # A listing page takes seconds; an archive may take hours, and then other archives still finish beside it.
 _ORCHESTRATOR_SILENCE_MINUTES = 60
 _WORKER_SILENCE_MINUTES = 120
@@ -87,6 +90,18 @@ class ObservabilityStack(cdk.Stack):
             self._circuit_alarm("worker"),
             RunbookAlarm(
                 self,
+                "IncompleteJobs",
+                runbook=environment.runbook_url,
+                section="incomplete-jobs",
+                meaning="Jobs ended although files that the metadata expects for them are not in S3.",
+                metric=runtime_metric(environment.name, "worker", "JobsIncomplete", period=_FIVE_MINUTES),
+                threshold=1,
+                for_minutes=5,
+                period=_FIVE_MINUTES,
+            ),
+            self._rejections_alarm(),
+            RunbookAlarm(
+                self,
                 "SpotInterruptionsAlarm",
                 runbook=environment.runbook_url,
                 section="spot-interruptions",
@@ -129,6 +144,31 @@ class ObservabilityStack(cdk.Stack):
             alarms=alarms,
         )
         cdk.CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn)
+
+    def _rejections_alarm(self) -> RunbookAlarm:
+        # Entries that nobody expects are no fault of anyone's, however many there are.
+        metrics = {
+            name.lower(): runtime_metric(self._environment.name, "worker", name, period=_FIVE_MINUTES)
+            for name in ("EntriesMatched", "EntriesRejected", "EntriesWithoutMetadata")
+        }
+        return RunbookAlarm(
+            self,
+            "RejectedEntries",
+            runbook=self._environment.runbook_url,
+            section="rejected-entries",
+            meaning=f"{_REJECTED_PERCENT} % or more of the entries that should be in S3 are rejected.",
+            metric=cloudwatch.MathExpression(
+                expression="IF(entriesmatched + entriesrejected > entrieswithoutmetadata, "
+                "100 * (entriesrejected - entrieswithoutmetadata) "
+                "/ (entriesmatched + entriesrejected - entrieswithoutmetadata), 0)",
+                label="rejected, percent of the entries with metadata",
+                period=_FIVE_MINUTES,
+                using_metrics=metrics,
+            ),
+            threshold=_REJECTED_PERCENT,
+            for_minutes=15,
+            period=_FIVE_MINUTES,
+        )
 
     def _circuit_alarm(self, service: str) -> RunbookAlarm:
         return RunbookAlarm(

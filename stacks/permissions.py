@@ -18,7 +18,7 @@ from stacks.storage import StorageStack
 from stacks.values import SYSTEM
 
 # The detail-types of docs/events, all with the system's name as their source.
-EVENTS = ("Export Job Completed", "Export Job Failed", "Export Task Parked")
+EVENTS = ("Export Job Completed", "Export Job Incomplete", "Export Job Failed", "Export Task Parked")
 
 
 def work_through(service: QueueService, work: QueueWithDlq) -> None:
@@ -48,8 +48,10 @@ def ledger_of_parts(service: QueueService, storage: StorageStack) -> None:
 
 
 def read_metadata(service: QueueService, storage: StorageStack) -> None:
-    """Look up what should be in an archive; the table is others' and is never written."""
-    service.allow(["dynamodb:BatchGetItem", "dynamodb:GetItem"], [storage.metadata.table_arn])
+    """Look up what should be in an archive, count what should be there in all; nothing is ever written."""
+    service.allow(
+        ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"], [storage.metadata.table_arn]
+    )
     _use_key(service, storage.metadata_key, ["kms:Decrypt"], via="dynamodb")
 
 

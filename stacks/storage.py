@@ -51,6 +51,14 @@ class StorageStack(cdk.Stack):
             protected=self._values.protected,
             key=self.key,
         ).table
+        # "Which jobs are in this state, latest first?" without a scan. Only job items carry the keys, and
+        # they change with a job's state alone: a few writes a job, none for its tasks or its counts.
+        self.ledger.add_global_secondary_index(
+            index_name="jobs-by-status",
+            partition_key=dynamodb.Attribute(name="job_status", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="status_since", type=dynamodb.AttributeType.NUMBER),
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+        )
         self.metadata = self._metadata_table()
         self.metadata_key = self._metadata_key()
         self.api_secret = self._api_secret()

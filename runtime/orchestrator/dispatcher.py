@@ -27,6 +27,7 @@ class Dispatcher:
         *,
         correlation_id: str,
         priority: Priority | None,
+        run: int,
     ) -> int:
         """Send one task per record. Raises NotSent or the client's errors; what went out before stays
         sent.
@@ -45,6 +46,7 @@ class Dispatcher:
                         download_url=record.download_url,
                         correlation_id=correlation_id,
                         priority=priority,
+                        run=run if run > 1 else None,
                     ).model_dump_json(exclude_none=True, ensure_ascii=True),
                     group_id=export_job_id,
                 )

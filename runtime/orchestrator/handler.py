@@ -130,7 +130,7 @@ class ExportJobsHandler:
         message = parsed.message
         correlation_id = delivery.correlation_id or message.correlation_id or delivery.message_id
         state = self._ledger.park_job(message.export_job_ids[0], reason, text, correlation_id=correlation_id)
-        self._reporter.report(state)
+        self._reporter.ask_for_count(state)
 
     def _fan_out(self, parsed: ExportJobs, delivery: Delivery) -> Outcome:
         """One message per job, so that each is retried and parked on its own.
@@ -168,10 +168,11 @@ class ExportJobsHandler:
                 owner=self._owner,
                 lease_s=lease_s,
                 correlation_id=delivery.correlation_id or delivery.message_id,
+                sent_at=delivery.first_seen.timestamp(),
             )
         except AlreadyFinished as finished:
             _log.info("The job has been listed before (%s)", finished.status)
-            self._reporter.report_job(job)
+            self._reporter.ask_for_count(self._ledger.job_state(job))
             return Done()
         delivery.correlation_id = claim.correlation_id
         logs.bind(correlation_id=claim.correlation_id)
@@ -194,7 +195,7 @@ class ExportJobsHandler:
             case "completed":
                 state = self._lister.run(claim, delivery, message.priority)
         _log.info("Listed %d tasks", state.tasks_total)
-        self._reporter.report(state)
+        self._reporter.ask_for_count(state)
         return Done()
 
     def _not_ready(self, status: str, job: str) -> Outcome:

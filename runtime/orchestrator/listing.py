@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.shared.consumer import Delivery
-from runtime.shared.contracts import ParkReason, Priority, parse_download_task, task_id_for
+from runtime.shared.contracts import DownloadTask, ParkReason, Priority, task_id_for
 from runtime.shared.export_api import ExportApi, NotFound, Page, Refused
 from runtime.shared.ledger import JobClaim, JobState, Ledger, ListingState, WorkUnit
 from runtime.shared.metrics import Metrics
@@ -136,11 +136,12 @@ class JobLister:
                 (records[task_id] for task_id in (*recorded.new, *recorded.again)),
                 correlation_id=claim.correlation_id,
                 priority=priority,
+                run=claim.run,
             )
         except MessagesRefused as refusal:
             for message, text in refusal.refused:
                 # It reaches no worker and no dead-letter queue: the ledger alone can say what became of it.
-                task = parse_download_task(message.body)
+                task = DownloadTask.model_validate_json(message.body)
                 unit = WorkUnit(task.export_job_id, task.task_id, task.file_id)
                 self._ledger.park(unit, ParkReason.MALFORMED_MESSAGE, f"SQS refuses its message: {text}")
         return len(recorded.new)

@@ -69,7 +69,13 @@ class ParkReason(StrEnum):
 
 
 class EntryOutcome(StrEnum):
-    """What became of one entry of an archive; one per line of the entries manifest."""
+    """What became of one entry of an archive; one per line of the entries manifest.
+
+    Whom to call differs. `corrupt-data`: the entry disagrees with its own archive's directory (CRC-32, sizes,
+    compressed data), in two separate fetches: the vendor has made or stored a broken archive.
+    `checksum-mismatch`: the entry is whole, and is not what the metadata says: the owners of the metadata and
+    the vendor disagree about the file.
+    """
 
     UPLOADED = "uploaded"
     ALREADY_PRESENT = "already-present"
@@ -139,6 +145,16 @@ class DownloadTask(_Message):
     correlation_id: CorrelationId
     priority: Priority | None = None
     part: EntryRange | None = None
+    run: Annotated[int, Field(ge=1)] | None = None
+    """Which run of the job listed it, where that was not the first."""
+
+
+class JobCountRequest(_Message):
+    """A message on `download-tasks` that names no archive: the job has ended, count what has arrived."""
+
+    schema_version: Literal[1] = 1
+    count_job: Identifier
+    correlation_id: CorrelationId
 
 
 M = TypeVar("M", bound=_Message)
@@ -206,7 +222,7 @@ def _sorted_ids(ids: list[Any]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
     return tuple(good), tuple(rejected.values())
 
 
-def parse_download_task(body: str) -> DownloadTask:
+def parse_download_task(body: str) -> DownloadTask | JobCountRequest:
     """Read a body of `download-tasks`. Raises InvalidMessage."""
     document = _load(body)
     version = document.get("schema_version")
@@ -215,6 +231,8 @@ def parse_download_task(body: str) -> DownloadTask:
             f"schema_version {version} is not known to this version of the worker (it reads 1)",
             ParkReason.UNSUPPORTED_SCHEMA_VERSION,
         )
+    if "count_job" in document:
+        return _validate(JobCountRequest, document)
     return _validate(DownloadTask, document)
 
 

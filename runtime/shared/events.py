@@ -1,4 +1,4 @@
-"""The three events other teams subscribe to; their JSON Schemas are in docs/events/.
+"""The events other teams subscribe to; their JSON Schemas are in docs/events/.
 
 An event's id is a function of what it says, so a subscriber can drop the rare repeat after a crash.
 """
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE = "export-processing"
-DetailType = Literal["Export Job Completed", "Export Job Failed", "Export Task Parked"]
+DetailType = Literal[
+    "Export Job Completed", "Export Job Incomplete", "Export Job Failed", "Export Task Parked"
+]
 
 _NAMESPACE = uuid.UUID("5c0c2c9e-6d0f-5f5e-9a53-0d1c3a5f6b7e")
 

@@ -98,7 +98,12 @@ def wire_service(settings: CommonSettings) -> Parts:
         ),
         ledger=ledger,
         messages=MessageLedger(table),
-        reporter=JobReporter(ledger, EventBus(aws.events, settings.event_bus_name)),
+        reporter=JobReporter(
+            ledger,
+            EventBus(aws.events, settings.event_bus_name),
+            aws.sqs,
+            settings.download_tasks_queue_url,
+        ),
         api=api,
         gate=gate,
         stop=stop,

@@ -7,12 +7,15 @@ from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.settings import load
 from runtime.shared.wiring import consumer_for, wire_service
 from runtime.worker.clients import Clients
+from runtime.worker.count.counter import JobCounter
+from runtime.worker.count.expected import ExpectedFiles
 from runtime.worker.handler import DownloadHandler
 from runtime.worker.manifest.join import Joiner
+from runtime.worker.manifest.publish import Publisher
 from runtime.worker.metrics import WorkerMetrics
 from runtime.worker.parts import TaskParts
 from runtime.worker.settings import WorkerSettings
-from runtime.worker.wiring import wire_processor
+from runtime.worker.wiring import metadata_attributes, wire_processor
 
 
 def main() -> None:
@@ -21,6 +24,7 @@ def main() -> None:
     parts = wire_service(settings)
     clients = Clients.create(settings.bucket_name, parts.aws.session)
     processor = wire_processor(settings, clients, parts.api)
+    metrics = WorkerMetrics(parts.metrics)
     handler = DownloadHandler(
         processor=processor,
         ledger=parts.ledger,
@@ -35,9 +39,22 @@ def main() -> None:
             owner=parts.owner,
             lease_s=settings.visibility_timeout_s,
         ),
+        counter=JobCounter(
+            ledger=parts.ledger,
+            reporter=parts.reporter,
+            metrics=metrics,
+            expected=ExpectedFiles(parts.aws.dynamodb, metadata_attributes(settings)),
+            publisher=Publisher(clients.s3, settings.bucket_name),
+            manifest_prefix=settings.manifest_prefix,
+            scratch=settings.scratch_dir,
+            metadata_wait_s=settings.metadata_wait_s,
+            owner=parts.owner,
+            lease_s=settings.visibility_timeout_s,
+        ),
         owner=parts.owner,
         lease_s=settings.visibility_timeout_s,
-        metrics=WorkerMetrics(parts.metrics),
+        metadata_wait_s=settings.metadata_wait_s,
+        metrics=metrics,
     )
     queue = SourceQueue(settings.download_tasks_queue_url, settings.download_tasks_dlq_url)
     consumer = consumer_for(parts, queue, handler, on_retry=handler.on_retry, on_parked=handler.on_parked)

@@ -12,14 +12,17 @@ delete. Every write after the claim is fenced by it.
 | another worker has it                                   | yield                                           |
 | API, download, S3, DynamoDB or scratch disk in trouble  | retry; park after the longest outage            |
 | an entry that is not as it should be                    | a rejected entry; the task is done all the same |
+| the job's last task is done, or a message says so       | what has arrived is counted, an event says it   |
 """
 
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runtime.shared import logs
-from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry
-from runtime.shared.contracts import DownloadTask, InvalidMessage, parse_download_task
+from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry, Yield
+from runtime.shared.contracts import DownloadTask, InvalidMessage, JobCountRequest, parse_download_task
 from runtime.shared.ledger import (
     AlreadyFinished,
     Claim,
@@ -30,13 +33,18 @@ from runtime.shared.ledger import (
     WorkUnit,
     place_of_body,
 )
+from runtime.shared.ledger.counts import COUNT
 from runtime.shared.reporting import JobReporter
+from runtime.worker.count.counter import JobCounter
 from runtime.worker.fetch.errors import ArchiveChanged
 from runtime.worker.metrics import WorkerMetrics
 from runtime.worker.outcomes import outcome_of
 from runtime.worker.parts import TaskParts, released, summary_of, unit_of, whole_of
 from runtime.worker.processor import ArchiveProcessor, TooLarge
 from runtime.worker.transfer.checkpoints import Checkpoints
+
+_FIRST_LOOK = "first_look_at"
+_LONGEST_DELAY_S = 900.0
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +58,12 @@ class DownloadHandler:
     messages: MessageLedger
     reporter: JobReporter
     parts: TaskParts
+    counter: JobCounter
     owner: str
     lease_s: float
+    metadata_wait_s: float
     metrics: WorkerMetrics
+    clock: Callable[[], float] = time.time
 
     def __call__(self, delivery: Delivery) -> Outcome:
         """Raises Cancelled and LeaseLost, which the consumer knows how to settle."""
@@ -61,14 +72,13 @@ class DownloadHandler:
         except InvalidMessage as error:
             return Park(error.reason, str(error))
         delivery.correlation_id = task.correlation_id
-        logs.bind(
-            correlation_id=task.correlation_id,
-            export_job_id=task.export_job_id,
-            task_id=task.task_id,
-            file_id=task.file_id,
-        )
+        logs.bind(correlation_id=task.correlation_id)
         with self.metrics.in_flight():
             try:
+                if isinstance(task, JobCountRequest):
+                    logs.bind(export_job_id=task.count_job)
+                    return self.counter.settle(self.ledger.job_state(task.count_job), delivery)
+                logs.bind(export_job_id=task.export_job_id, task_id=task.task_id, file_id=task.file_id)
                 return self._work(delivery, task)
             except Exception as error:
                 delivery.cancellation.raise_if_set()
@@ -80,8 +90,7 @@ class DownloadHandler:
 
     def on_retry(self, delivery: Delivery, retry: Retry, run: FailureRun) -> FailureRun:
         """Record a failure beside the task, and say how long it has been failing."""
-        unit = unit_of(parse_download_task(delivery.body))
-        place = Place(unit.export_job_id, unit.key)
+        place = _place(parse_download_task(delivery.body))
         return self.messages.failed(place, retry.reason, retry.error, anew=delivery.has_advanced) or run
 
     def on_parked(self, delivery: Delivery, reason: str, error: str) -> None:
@@ -94,10 +103,13 @@ class DownloadHandler:
             place = place_of_body(delivery.body)
             self.messages.parked(place, reason, error, first_seen=delivery.first_seen)
             return
+        if isinstance(task, JobCountRequest):
+            self.messages.parked(_place(task), reason, error, first_seen=delivery.first_seen)
+            return
         unit = unit_of(task)
         state = self.ledger.park(unit, reason, error)
         self.reporter.task_parked(unit, reason, error, correlation_id=task.correlation_id)
-        self.reporter.report(state)
+        self.reporter.ask_for_count(state)
 
     def _work(self, delivery: Delivery, task: DownloadTask) -> Outcome:
         unit = unit_of(task)
@@ -133,9 +145,10 @@ class DownloadHandler:
         if isinstance(result, TooLarge):
             return self.parts.send(task, claim, self.ledger.split(claim, result.ranges))
         self.metrics.archive(result)
+        if result.without_metadata and (later := self._look_again(delivery)):
+            return later
         if task.part is None:
-            self.reporter.report(self.ledger.complete(claim, summary_of(result)))
-            return Done()
+            return self.counter.settle(self.ledger.complete(claim, summary_of(result)), delivery)
         state = self.ledger.complete_part(claim, summary_of(result))
         return self.parts.join(task) if state.finished else Done()
 
@@ -143,5 +156,22 @@ class DownloadHandler:
         """A redelivery: see to it that what follows from the end has happened too."""
         if task.part is not None and self.ledger.parts_state(unit).finished:
             return self.parts.join(task)
-        self.reporter.report_job(task.export_job_id)
+        self.reporter.ask_for_count(self.ledger.job_state(task.export_job_id))
         return Done()
+
+    def _look_again(self, delivery: Delivery) -> Yield | None:
+        """Later, where metadata may come after the files: what has arrived is in S3 and is skipped then."""
+        first_look = delivery.progress.get(_FIRST_LOOK)
+        since = first_look if isinstance(first_look, (int, float)) else self.clock()
+        wait_s = since + self.metadata_wait_s - self.clock()
+        if wait_s <= 0:
+            return None
+        return Yield("metadata-may-be-late", {_FIRST_LOOK: since}, min(wait_s, _LONGEST_DELAY_S))
+
+
+def _place(task: DownloadTask | JobCountRequest) -> Place:
+    """Where the ledger remembers what became of the message."""
+    if isinstance(task, JobCountRequest):
+        return Place(task.count_job, COUNT)
+    unit = unit_of(task)
+    return Place(unit.export_job_id, unit.key)

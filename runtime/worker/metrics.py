@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runtime.shared.ledger.types import JobOutcome
 from runtime.shared.metrics import Metrics
 from runtime.worker.aws.errors import AwsError, AwsUnreachable
 from runtime.worker.manifest.manifest import Manifest
@@ -48,6 +49,11 @@ class WorkerMetrics:
         add("BytesSaved", manifest.bytes_saved, "Bytes")
         add("EntriesMatched", manifest.matched)
         add("EntriesRejected", manifest.rejected)
+        add("EntriesWithoutMetadata", manifest.without_metadata)
+
+    def job(self, outcome: JobOutcome) -> None:
+        """A job has come to its end."""
+        self._metrics.add(f"Jobs{outcome.capitalize()}")
 
     def failure(self, error: Exception) -> None:
         """A task failed; when it was S3 that did not take an object, after the retries, that is counted."""

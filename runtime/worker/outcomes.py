@@ -1,5 +1,7 @@
 """What an error on an archive's way asks of its message: wait, try again, or park."""
 
+import sqlite3
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.shared.consumer import Outcome, Park, Retry, Yield
@@ -37,6 +39,6 @@ def outcome_of(error: Exception) -> Outcome | None:
             return Retry("no-scratch-space", str(error))
         case AwsError() | AwsUnreachable() | ClientError() | BotoCoreError() | NotSent() | EventNotSent():
             return Retry("aws-error", str(error))
-        case OSError():
+        case OSError() | sqlite3.Error():
             return Retry("system-error", str(error))
     return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.shared.consumer import Done, Outcome, Retry
 from runtime.shared.contracts import DownloadTask
 from runtime.shared.ledger import AlreadyFinished, Claim, Ledger, Split, WorkUnit
+from runtime.shared.ledger.types import REJECTED
 from runtime.shared.reporting import JobReporter
 from runtime.shared.sending import Outgoing, send_all
 from runtime.worker.fetch.errors import ArchiveChanged
@@ -64,7 +65,7 @@ class TaskParts:
         try:
             claim = self.ledger.claim(unit_of(whole), owner=self.owner, lease_s=self.lease_s)
         except AlreadyFinished:
-            self.reporter.report_job(task.export_job_id)
+            self.reporter.ask_for_count(self.ledger.job_state(task.export_job_id))
             return Done()
         with released(self.ledger, claim):
             return self._finish(whole, claim, claim.split) if claim.split is not None else Done()
@@ -78,7 +79,7 @@ class TaskParts:
         except ArchiveChanged as error:
             self.ledger.restart_split(claim)
             return Retry("archive-changed", str(error))
-        self.reporter.report(self.ledger.complete(claim, summary_of(manifest)))
+        self.reporter.ask_for_count(self.ledger.complete(claim, summary_of(manifest)))
         return Done()
 
 
@@ -112,7 +113,10 @@ def unit_of(task: DownloadTask) -> WorkUnit:
 
 
 def summary_of(manifest: Manifest) -> dict[str, int | str]:
-    """What the ledger keeps of a manifest: enough to answer "how did it go" with the job's one query."""
+    """What the ledger keeps of a manifest: enough to answer "how did it go" with the job's one query.
+
+    The job adds up the numbers (`TOTALS`).
+    """
     return {
         "etag": manifest.archive.etag or "",
         "size": manifest.archive.size,
@@ -122,4 +126,6 @@ def summary_of(manifest: Manifest) -> dict[str, int | str]:
         "bytes_fetched": manifest.bytes_fetched,
         "bytes_saved": manifest.bytes_saved,
         "bytes_uploaded": manifest.bytes_uploaded,
+        "paths_digest": int(manifest.paths_digest, 16),
+        **{f"{REJECTED}{reason}": count for reason, count in manifest.rejected_by_reason.items()},
     }

@@ -38,6 +38,7 @@ from runtime.worker.manifest.manifest import (
     Manifest,
     ManifestKeys,
     count_outcomes,
+    digest_of_present,
     entry_lines,
 )
 from runtime.worker.manifest.publish import Fence, Publisher
@@ -289,6 +290,7 @@ class ArchiveProcessor:
             correlation_id=task.correlation_id,
             archive=ArchiveIdentity.of(archive.identity, len(directory)),
             outcomes=count_outcomes(plan.results),
+            paths_digest=digest_of_present(plan.results),
             bytes_fetched=attempt.meter.total,
             bytes_saved=plan.bytes_present + (transfer.bytes_resumed if transfer else 0),
             bytes_uploaded=transfer.bytes_uploaded if transfer else 0,

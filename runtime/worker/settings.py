@@ -41,6 +41,10 @@ class WorkerSettings(CommonSettings):
     metadata_sha256_attribute: NonEmpty = "sha256"
     metadata_content_type_attribute: NonEmpty = "content_type"
     metadata_destination_attribute: NonEmpty = "destination_key"
+    metadata_wait_s: Annotated[float, Field(ge=0)] = 0
+    """How long after the files their metadata may be written: entries that nobody expects yet are looked at
+    again after it, and a job is counted no sooner.
+    """
 
     memory_budget_bytes: Bytes = 0
     """What all buffers of the process may hold together; 0: a fifth of the container's memory limit."""

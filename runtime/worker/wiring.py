@@ -64,8 +64,9 @@ def _transport(settings: WorkerSettings, api: ExportApiAccess) -> Transport:
     )
 
 
-def _planner(settings: WorkerSettings, clients: Clients, limits: Limits) -> Planner:
-    attributes = Attributes(
+def metadata_attributes(settings: WorkerSettings) -> Attributes:
+    """The metadata table as this environment names it."""
+    return Attributes(
         table=settings.metadata_table_name,
         job=settings.metadata_job_attribute,
         path=settings.metadata_path_attribute,
@@ -74,9 +75,12 @@ def _planner(settings: WorkerSettings, clients: Clients, limits: Limits) -> Plan
         content_type=settings.metadata_content_type_attribute,
         destination=settings.metadata_destination_attribute,
     )
+
+
+def _planner(settings: WorkerSettings, clients: Clients, limits: Limits) -> Planner:
     return Planner(
         limits=limits,
-        metadata=MetadataTable(clients.tables, attributes),
+        metadata=MetadataTable(clients.tables, metadata_attributes(settings)),
         store=clients.objects,
         object_prefix=settings.object_prefix,
         allowed_destinations=settings.allowed_destinations,

@@ -79,8 +79,9 @@ def _whole(text: str | None, default: int) -> int:
 
 
 def _moment_ms(text: str | None) -> datetime | None:
-    seconds = _whole(text[:-3] if text else None, 0)
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+    # Split, because thirteen digits are more than any other number here may have.
+    seconds, milliseconds = (_whole(text[:-3], 0), _whole(text[-3:], 0)) if text else (0, 0)
+    return datetime.fromtimestamp(seconds + milliseconds / 1000, UTC) if seconds else None
 
 
 def _moment_iso(text: str | None) -> datetime | None:

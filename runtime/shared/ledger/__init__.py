@@ -1,7 +1,7 @@
 """Where every job, task and part stands, on one DynamoDB table; every write is conditional and fenced.
 
 `types.py` holds the words, `jobs.py` what the orchestrator does, `tasks.py` and `parts.py` what the worker
-does, `messages.py` what both remember of a message.
+does, `counts.py` how a job comes to its end, `messages.py` what both remember of a message.
 """
 
 from .jobs import JobLedger
@@ -11,7 +11,9 @@ from .types import (
     AlreadyFinished,
     Busy,
     Claim,
+    CountClaim,
     JobClaim,
+    JobCount,
     JobState,
     LeaseLost,
     ListingState,
@@ -25,7 +27,9 @@ __all__ = [
     "AlreadyFinished",
     "Busy",
     "Claim",
+    "CountClaim",
     "JobClaim",
+    "JobCount",
     "JobLedger",
     "JobState",
     "LeaseLost",

@@ -1,5 +1,8 @@
-"""The job's own item: who lists it, how far the listing is, how many tasks it has, and what has been said of
-it.
+"""The job's own item: which run it is in, who lists it, how far the listing is, and how many tasks it has.
+
+A job that is sent again after its end begins another run: its counts start anew, and each task that the fresh
+listing names is opened again. The index `jobs-by-status` finds jobs by `job_status`, latest `status_since`
+first; only job items carry these two, and they are written only when the status is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,22 +11,37 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from . import leases
-from .table import MAX_TRANSACTION, Change, Item, LedgerTable, Refused, absent_or
+from .table import MAX_TRANSACTION, PARTITION, SORT, Change, Item, LedgerTable, Refused, absent_or
 from .types import (
     FAILING,
     WAITING,
     AlreadyFinished,
-    Busy,
     JobClaim,
-    JobOutcome,
     JobState,
     LeaseLost,
     ListingState,
     Recorded,
+    totals_of,
 )
 
 JOB = "JOB"
 ERROR_CHARACTERS = 1_000
+_TIMES = ("created_at", "run_started_at", "finished_at")
+# What the next run of a job leaves as it is, or sets itself.
+_OF_EVERY_RUN = frozenset(
+    (PARTITION, SORT, "created_at", "updated_at", "expires_at", "owner", "token", "lease_until", "generation")
+)
+# What the next run of a job takes from its tasks.
+_OF_ONE_RUN = (
+    "counted", "summary", "finished_at", "reason", "error", "parked_part", "split_parts", "parts_done",
+    "checkpoint", *FAILING,
+)  # fmt: skip
+
+
+def of_run(run: int) -> ConditionBase:
+    """The item belongs to this run; one that says nothing is from before there were several."""
+    same = Attr("run").eq(run)
+    return same | Attr("run").not_exists() if run == 1 else same
 
 
 class JobLedger:
@@ -32,8 +50,14 @@ class JobLedger:
     def __init__(self, table: LedgerTable) -> None:
         self._table = table
 
-    def claim_job(self, export_job_id: str, *, owner: str, lease_s: float, correlation_id: str) -> JobClaim:
-        """The right to list the job. Raises AlreadyFinished (the listing is complete) | Busy."""
+    def claim_job(
+        self, export_job_id: str, *, owner: str, lease_s: float, correlation_id: str, sent_at: float = 0.0
+    ) -> JobClaim:
+        """The right to list the job. Raises AlreadyFinished (the listing is complete) | Busy.
+
+        `sent_at` (epoch seconds) is when the message that asks was first sent. A job whose end had been said
+        by then begins another run; a message from before brings nothing new, however often it is delivered.
+        """
         try:
             item = leases.take(
                 self._table,
@@ -41,11 +65,13 @@ class JobLedger:
                 JOB,
                 owner=owner,
                 lease_s=lease_s,
-                allowed=Attr("listing_complete").not_exists(),
-                change={"status": "listing"},
+                allowed=Attr("listing_complete").not_exists()
+                & (Attr("announced").not_exists() | Attr("finished_at").gte(round(sent_at, 3))),
+                change=self._status("listing"),
                 # The first correlation id stays: a hand-over or a second message must not split the trail.
                 defaults={
                     "correlation_id": correlation_id,
+                    "run": 1,
                     "tasks_total": 0,
                     "tasks_done": 0,
                     "tasks_parked": 0,
@@ -53,7 +79,10 @@ class JobLedger:
                 remove=("reason", "error"),
             )
         except leases.NotOurs as refusal:
-            raise AlreadyFinished(str(refusal.item.get("status", "listed"))) from refusal
+            ended = refusal.item
+            if "announced" not in ended or float(ended.get("finished_at", sent_at)) >= sent_at:
+                raise AlreadyFinished(str(ended.get("status", "listed"))) from refusal
+            item = self._next_run(export_job_id, ended, owner, lease_s, correlation_id)
         return JobClaim(
             export_job_id,
             int(item["generation"]),
@@ -66,7 +95,40 @@ class JobLedger:
                 rejected=int(item.get("records_rejected", 0)),
                 rejections=tuple(item.get("rejections", ())),
             ),
+            int(item["run"]),
         )
+
+    def _next_run(
+        self, export_job_id: str, ended: Item, owner: str, lease_s: float, correlation_id: str
+    ) -> Item:
+        """Begin the job again: nothing of the run that has ended stays on its item."""
+        change = {
+            **self._status("listing"),
+            "correlation_id": correlation_id,
+            "run": int(ended.get("run", 1)) + 1,
+            "run_started_at": self._table.clock(),
+            "tasks_total": 0,
+            "tasks_done": 0,
+            "tasks_parked": 0,
+        }
+        try:
+            return leases.take(
+                self._table,
+                export_job_id,
+                JOB,
+                owner=owner,
+                lease_s=lease_s,
+                allowed=absent_or("generation", ended.get("generation")),
+                change=change,
+                defaults={},
+                remove=tuple(ended.keys() - change.keys() - _OF_EVERY_RUN),
+            )
+        except leases.NotOurs as refusal:
+            # Somebody was faster, and has ended the listing since.
+            raise AlreadyFinished(str(refusal.item.get("status", "listed"))) from refusal
+
+    def _status(self, status: str) -> dict[str, Any]:
+        return {"status": status, "job_status": status, "status_since": self._table.clock()}
 
     def renew_job(self, claim: JobClaim, lease_s: float) -> None:
         """Raises LeaseLost."""
@@ -74,7 +136,12 @@ class JobLedger:
 
     def release_job(self, claim: JobClaim, status: str = "waiting") -> None:
         """The lease ends now; `status` is what a reader of the ledger sees until the next claim."""
-        leases.release(self._table, claim.export_job_id, JOB, claim.generation, status)
+        held = Attr("generation").eq(claim.generation) & Attr("lease_until").gt(0)
+        change = {**self._status(status), "lease_until": 0}
+        try:
+            self._table.update(Change(claim.export_job_id, JOB, set=change, when=held))
+        except Refused:
+            return
 
     def record_tasks(self, claim: JobClaim, files: Mapping[str, str], page: int) -> Recorded:
         """Count the tasks of one page (task id → file id), each exactly once whatever the API repeats.
@@ -100,8 +167,9 @@ class JobLedger:
         """Count what is new and return the items that were there already."""
         known: dict[str, Item] = {}
         new = list(files)
+        listed = self._listed if claim.run == 1 else self._reopened
         while new:
-            changes = [self._listed(claim, task_id, files[task_id], page, {}) for task_id in new]
+            changes = [listed(claim, task_id, files[task_id], page) for task_id in new]
             try:
                 self._table.transact([*changes, self._counter(claim, {"tasks_total": len(new)})])
             except Refused as refusal:
@@ -119,7 +187,10 @@ class JobLedger:
     def _count_early(self, claim: JobClaim, task_id: str, file_id: str, page: int, item: Item) -> None:
         """Count a task that a worker met before the listing did (its message came from elsewhere)."""
         counted = item.get("counted")
-        add = {"tasks_total": 1, **({f"tasks_{counted}": 1} if counted else {})}
+        add = {
+            "tasks_total": 1,
+            **({f"tasks_{counted}": 1, **totals_of(item.get("summary", {}))} if counted else {}),
+        }
         try:
             self._table.transact(
                 [self._listed(claim, task_id, file_id, page, item), self._counter(claim, add)]
@@ -130,18 +201,33 @@ class JobLedger:
             if not fresh.get("listed"):
                 self._count_early(claim, task_id, file_id, page, fresh)
 
-    def _listed(self, claim: JobClaim, task_id: str, file_id: str, page: int, before: Item) -> Change:
+    def _listed(
+        self, claim: JobClaim, task_id: str, file_id: str, page: int, before: Item | None = None
+    ) -> Change:
         # Absent for a new task; for a known one exactly as read, so that a completion in between is not
         # miscounted.
-        when: ConditionBase = Attr("listed").not_exists() & absent_or("counted", before.get("counted"))
+        counted = before.get("counted") if before else None
+        when: ConditionBase = Attr("listed").not_exists() & absent_or("counted", counted)
         if not before:
             when = when & Attr("item").not_exists()
         return Change(
             claim.export_job_id,
             f"TASK#{task_id}",
-            set={"listed": True, "page": page},
+            set={"listed": True, "page": page, "run": claim.run},
             defaults={"status": "listed", "file_id": file_id, "created_at": self._table.clock()},
             when=when,
+        )
+
+    def _reopened(self, claim: JobClaim, task_id: str, file_id: str, page: int) -> Change:
+        """The task as a later run lists it: new, or as if it were; parts of an earlier split are stale."""
+        return Change(
+            claim.export_job_id,
+            f"TASK#{task_id}",
+            set={"listed": True, "page": page, "run": claim.run, "status": "listed", "parts_sent": False},
+            defaults={"file_id": file_id, "created_at": self._table.clock()},
+            add={"epoch": 1},
+            remove=_OF_ONE_RUN,
+            when=Attr("run").not_exists() | Attr("run").lt(claim.run),
         )
 
     @staticmethod
@@ -167,8 +253,8 @@ class JobLedger:
             claim,
             set={
                 "listing_complete": True,
-                "status": "processing",
                 "lease_until": 0,
+                **self._status("processing"),
                 **_so_far(listing),
             },
             remove=("cursor", "barren_pages", *FAILING, *WAITING),
@@ -195,8 +281,12 @@ class JobLedger:
                 Change(
                     export_job_id,
                     JOB,
-                    set={"status": "failed", "reason": reason, "error": error[:ERROR_CHARACTERS]},
-                    defaults={"created_at": now, "correlation_id": correlation_id},
+                    set={
+                        **self._status("failed"),
+                        "reason": reason,
+                        "error": error[:ERROR_CHARACTERS],
+                    },
+                    defaults={"created_at": now, "correlation_id": correlation_id, "run": 1},
                     # Whoever sends it again wants to see whether the vendor's loop is gone.
                     remove=("barren_pages", *FAILING, *WAITING),
                     when=Attr("listing_complete").not_exists() & leases.free(now),
@@ -211,61 +301,21 @@ class JobLedger:
         """Where the job is, consistently read; status `unknown` when the ledger has never heard of it."""
         item = self._table.get(export_job_id, JOB) or {}
         return JobState(
-            export_job_id,
-            str(item.get("status", "unknown")),
-            bool(item.get("listing_complete", False)),
-            int(item.get("tasks_total", 0)),
-            int(item.get("tasks_done", 0)),
-            int(item.get("tasks_parked", 0)),
-            str(item.get("correlation_id", "")),
-            str(item.get("reason", "")),
-            str(item.get("error", "")),
-            str(item.get("announced", "")),
-            {name: float(item[name]) for name in ("created_at", "finished_at") if name in item},
+            export_job_id=export_job_id,
+            status=str(item.get("status", "unknown")),
+            listing_complete=bool(item.get("listing_complete", False)),
+            tasks_total=int(item.get("tasks_total", 0)),
+            tasks_done=int(item.get("tasks_done", 0)),
+            tasks_parked=int(item.get("tasks_parked", 0)),
+            run=int(item.get("run", 1)),
+            correlation_id=str(item.get("correlation_id", "")),
+            reason=str(item.get("reason", "")),
+            error=str(item.get("error", "")),
+            announced=str(item.get("announced", "")),
+            totals=totals_of(item),
+            times={name: float(item[name]) for name in _TIMES if name in item},
             records_rejected=int(item.get("records_rejected", 0)),
             rejections=tuple(item.get("rejections", ())),
-        )
-
-    def begin_announcement(self, state: JobState, outcome: JobOutcome, lease_s: float) -> bool:
-        """Decide who says it: true for exactly one caller at a time, false when it has been said or changed
-        since.
-
-        Raises Busy while another caller is saying it, because that caller may yet die without having said it.
-        """
-        now = self._table.clock()
-        unchanged = (
-            absent_or("listing_complete", state.listing_complete or None)
-            & absent_or("reason", state.reason or None)
-            & (Attr("announced").not_exists() | Attr("announced").ne(outcome))
-            & (Attr("announcing_until").not_exists() | Attr("announcing_until").lte(round(now, 3)))
-        )
-        for counter in ("tasks_total", "tasks_done", "tasks_parked"):
-            value = getattr(state, counter)
-            equal = Attr(counter).eq(value)
-            unchanged = unchanged & (equal if value else (equal | Attr(counter).not_exists()))
-        change = Change(
-            state.export_job_id,
-            JOB,
-            set={"status": outcome, "announcing_until": now + lease_s, "finished_at": now},
-            when=unchanged,
-        )
-        try:
-            self._table.update(change)
-        except Refused as refusal:
-            item = refusal.items[0]
-            if item.get("announced") != outcome and float(item.get("announcing_until", 0)) > now:
-                raise Busy(max(0.1, float(item["announcing_until"]) - now)) from refusal
-            return False
-        return True
-
-    def end_announcement(self, export_job_id: str, outcome: JobOutcome, *, said: bool) -> None:
-        """Record that the event is out, or give the next caller its turn at once when it could not be
-        sent.
-        """
-        self._table.update(
-            Change(
-                export_job_id, JOB, set={"announced": outcome} if said else {}, remove=("announcing_until",)
-            )
         )
 
 

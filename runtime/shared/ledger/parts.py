@@ -10,6 +10,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from . import leases
+from .counts import CountLedger
 from .table import Change, Item, Refused
 from .tasks import TaskLedger, recorded_split
 from .types import (
@@ -25,7 +26,7 @@ from .types import (
 )
 
 
-class Ledger(TaskLedger):
+class Ledger(TaskLedger, CountLedger):
     """The whole ledger as the worker uses it."""
 
     def claim(self, unit: WorkUnit, *, owner: str, lease_s: float) -> Claim:

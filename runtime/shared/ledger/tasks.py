@@ -9,7 +9,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from . import leases
-from .jobs import ERROR_CHARACTERS, JOB, JobLedger
+from .jobs import ERROR_CHARACTERS, JOB, JobLedger, of_run
 from .table import Change, Item, Refused, absent_or
 from .types import (
     FAILING,
@@ -20,6 +20,7 @@ from .types import (
     Split,
     Summary,
     WorkUnit,
+    totals_of,
 )
 
 
@@ -143,9 +144,20 @@ class TaskLedger(JobLedger):
         )
         changes = [task, *(extra or [])]
         # A task outside the listing is not among the job's total, so it must not be among its done ones.
-        if listed and counted != status:
-            add = {f"tasks_{status}": 1, **({f"tasks_{counted}": -1} if counted else {})}
-            changes.append(Change(unit.export_job_id, JOB, add=add))
+        if not listed or counted == status:
+            return self._transacted(changes)
+        add = {f"tasks_{status}": 1, **({f"tasks_{counted}": -1} if counted else {})}
+        add |= totals_of(fields.get("summary", {}))
+        job = Change(unit.export_job_id, JOB, add=add, when=of_run(int(before.get("run", 1))))
+        try:
+            self._table.transact([*changes, job])
+        except Refused as refusal:
+            # The job alone refuses when it has begun another run: its counts are not those of this end, and
+            # its listing will open the task again.
+            return refusal.items.keys() == {len(changes)} and self._transacted(changes)
+        return True
+
+    def _transacted(self, changes: list[Change]) -> bool:
         try:
             self._table.transact(changes)
         except Refused:

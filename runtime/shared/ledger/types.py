@@ -8,11 +8,15 @@ from ..consumer.cancellation import LeaseLost
 
 __all__ = [
     "FAILING",
+    "REJECTED",
+    "TOTALS",
     "WAITING",
     "AlreadyFinished",
     "Busy",
     "Claim",
+    "CountClaim",
     "JobClaim",
+    "JobCount",
     "JobOutcome",
     "JobState",
     "LeaseLost",
@@ -23,6 +27,7 @@ __all__ = [
     "Summary",
     "Superseded",
     "WorkUnit",
+    "totals_of",
 ]
 
 FAILING = ("failing_since", "failing_reason", "failing_error", "failures")
@@ -31,7 +36,13 @@ WAITING = ("waiting_since", "waiting_reason", "waits")
 """How long the job has been waited for."""
 
 Summary = Mapping[str, int | str]
-JobOutcome = Literal["completed", "failed"]
+JobOutcome = Literal["completed", "incomplete", "failed"]
+REJECTED = "rejected:"
+"""What begins the name of a total of one reason: `rejected:no-metadata`."""
+TOTALS = frozenset(
+    {"size", "entries", "in_s3", "rejected", "bytes_fetched", "bytes_saved", "bytes_uploaded", "paths_digest"}
+)
+"""The numbers of a task's summary that its job adds up, beside one for each reason of a rejection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +138,8 @@ class JobClaim:
     owner: str
     correlation_id: str
     listing: ListingState = ListingState()
+    run: int = 1
+    """How many times the job has been begun; one that is sent again after its end is listed afresh."""
 
     @property
     def pages(self) -> int:
@@ -144,10 +157,10 @@ class Recorded:
     again: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
     """Where a job is, read consistently. Counts are exact: each task is counted once whatever is
-    redelivered.
+    redelivered, and all of them are of the job's present run.
     """
 
     export_job_id: str
@@ -156,27 +169,84 @@ class JobState:
     tasks_total: int
     tasks_done: int
     tasks_parked: int
+    run: int = 1
     correlation_id: str = ""
     reason: str = ""
     """Why the job as a whole was parked, when it was."""
     error: str = ""
     announced: str = ""
     """The outcome whose event has been sent."""
+    totals: Mapping[str, int] = field(default_factory=dict)
+    """The sums over the done tasks' summaries."""
     times: Mapping[str, float] = field(default_factory=dict)
-    """Epoch seconds: created_at, finished_at where known."""
+    """Epoch seconds: created_at, run_started_at, finished_at where known."""
     records_rejected: int = 0
     """Records of the listing that became no task."""
     rejections: tuple[str, ...] = ()
     """Why, for the first of them."""
 
     @property
-    def outcome(self) -> JobOutcome | None:
-        """What may be said about the job now; None while anything is open."""
+    def ended(self) -> bool:
+        """Nothing is open: what has arrived can be counted."""
         if self.reason:
-            return "failed"
-        if not self.listing_complete or self.tasks_done + self.tasks_parked < self.tasks_total:
-            return None
-        return "failed" if self.tasks_parked or self.records_rejected else "completed"
+            return True
+        return self.listing_complete and self.tasks_done + self.tasks_parked >= self.tasks_total
+
+    @property
+    def failed(self) -> bool:
+        """The job could not be listed, records of its listing are none, or archives of it are parked."""
+        return bool(self.reason) or self.tasks_parked > 0 or self.records_rejected > 0
+
+    @property
+    def said(self) -> bool:
+        """The event for this end is out. A failed job that has recovered since is to be spoken of again."""
+        return self.ended and bool(self.announced) and (self.announced == "failed") == self.failed
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Rejected entries by reason."""
+        return {
+            name.removeprefix(REJECTED): count
+            for name, count in sorted(self.totals.items())
+            if name.startswith(REJECTED) and count
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class JobCount:
+    """What was counted at a job's end: files that the metadata expects, and those of them not in S3."""
+
+    expected: int
+    missing: int
+    missing_key: str = ""
+    """Where in the bucket the missing ones are named."""
+
+    @property
+    def present(self) -> int:
+        return self.expected - self.missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountClaim:
+    """The right to count one job's files, and how far an earlier holder had got."""
+
+    export_job_id: str
+    generation: int
+    cursor: str = ""
+    """The last path that has been counted; empty at the beginning."""
+    expected: int = 0
+    paths_digest: int = 0
+    first_look_at: float = 0.0
+    """Epoch seconds: when somebody first found the job ended as it is now."""
+
+
+def totals_of(attributes: Mapping[str, object]) -> dict[str, int]:
+    """The numbers of a summary, or of a job's item, that are added up."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if isinstance(value, int) and (name in TOTALS or name.startswith(REJECTED))
+    }
 
 
 class AlreadyFinished(Exception):

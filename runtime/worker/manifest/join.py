@@ -6,6 +6,7 @@ from typing import Any
 from runtime.shared.contracts import DownloadTask
 from runtime.worker.fetch.errors import ArchiveChanged
 from runtime.worker.manifest.manifest import JSON_LINES, ArchiveIdentity, Manifest, ManifestKeys
+from runtime.worker.manifest.paths import MODULUS
 from runtime.worker.manifest.publish import Fence, Publisher
 
 _READ_BYTES = 1024 * 1024
@@ -72,5 +73,6 @@ def joined_manifest(task: DownloadTask, parts: Sequence[Manifest]) -> Manifest:
         bytes_saved=sum(part.bytes_saved for part in parts),
         bytes_uploaded=sum(part.bytes_uploaded for part in parts),
         timings=timings,
+        paths_digest=f"{sum(int(part.paths_digest, 16) for part in parts) % MODULUS:x}",
         parts=len(parts),
     )

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Any
 
-from runtime.shared.contracts import DownloadTask
+from runtime.shared.contracts import DownloadTask, EntryOutcome
 from runtime.worker.fetch.identity import Identity
+from runtime.worker.manifest.paths import paths_digest
 from runtime.worker.plan.planner import EntryResult
 
 JSON_LINES = "application/jsonl"
@@ -49,6 +50,8 @@ class Manifest:
     bytes_saved: int
     bytes_uploaded: int
     timings: Mapping[str, float]
+    paths_digest: str = "0"
+    """`paths_digest` over the entries that are in S3, in hexadecimal; a part's adds to the others'."""
     finished_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     parts: int = 1
     schema_version: int = 1
@@ -61,6 +64,15 @@ class Manifest:
     @property
     def rejected(self) -> int:
         return sum(self.outcomes.values()) - self.matched
+
+    @property
+    def rejected_by_reason(self) -> dict[str, int]:
+        return {outcome: count for outcome, count in self.outcomes.items() if not EntryOutcome(outcome).in_s3}
+
+    @property
+    def without_metadata(self) -> int:
+        """Entries that nobody expects: rejected as well, but nothing is wrong with them."""
+        return self.outcomes.get(EntryOutcome.NO_METADATA, 0)
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self), indent=2, sort_keys=True).encode() + b"\n"
@@ -98,6 +110,12 @@ class ManifestKeys:
 def count_outcomes(results: Sequence[EntryResult]) -> dict[str, int]:
     counted = Counter(str(result.outcome) for result in results)
     return dict(sorted(counted.items()))
+
+
+def digest_of_present(results: Sequence[EntryResult]) -> str:
+    """The manifest's `paths_digest`."""
+    present = (result.entry.name for result in results if result.outcome and result.outcome.in_s3)
+    return f"{paths_digest(present):x}"
 
 
 def entry_lines(results: Sequence[EntryResult]) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ from runtime.shared.consumer import (
 from runtime.shared.contracts import task_id_for
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import client as api_client
-from runtime.shared.ledger import JobClaim, Ledger, ListingState, MessageLedger, WorkUnit
+from runtime.shared.ledger import JobClaim, JobCount, Ledger, ListingState, MessageLedger, WorkUnit
 from runtime.shared.metrics import Metrics
 from runtime.shared.reporting import JobReporter
 from tests.unit.conftest import Aws, Clock
@@ -85,7 +85,12 @@ class World:
             api=api,
             ledger=self.ledger,
             messages=MessageLedger(self.ledger._table),
-            reporter=JobReporter(self.ledger, EventBus(self.events, "default")),  # type: ignore[arg-type]
+            reporter=JobReporter(
+                self.ledger,
+                EventBus(self.events, "default"),  # type: ignore[arg-type]
+                self.aws.sqs,
+                self.tasks_url,
+            ),
             lister=JobLister(
                 api,
                 self.ledger,
@@ -125,14 +130,60 @@ def test_one_task_per_file_is_sent_and_counted(world: World) -> None:
         "priority": "high",
     }
     state = world.ledger.job_state("job")
-    assert (state.tasks_total, state.listing_complete, state.outcome) == (3, True, None)
+    assert (state.tasks_total, state.listing_complete, state.ended) == (3, True, False)
     assert world.handler(Vendor(PAGES))(delivery(JOB)) == Done()
     assert world.tasks() == []
 
 
-def test_a_job_without_files_completes_at_once(world: World) -> None:
-    assert world.handler(Vendor([[]]))(delivery(JOB)) == Done()
-    assert [kind for kind, _ in world.events.sent] == ["Export Job Completed"]
+COUNT = {"schema_version": 1, "count_job": "job", "correlation_id": "c"}
+
+
+def test_a_job_without_files_is_to_be_counted_at_once(world: World) -> None:
+    for _ in range(2):
+        assert world.handler(Vendor([[]]))(delivery(JOB)) == Done()
+        assert world.tasks() == [COUNT]
+
+
+def test_a_job_sent_again_after_its_end_is_listed_afresh(world: World) -> None:
+    sent = NOW.timestamp()
+    world.clock.now = sent
+    assert world.handler(Vendor([[record("a"), record("b")]]))(delivery(JOB)) == Done()
+    for unit in (WorkUnit("job", task_id_for("job", file), file) for file in "ab"):
+        claim = world.ledger.claim(unit, owner="w", lease_s=60)
+        world.ledger.complete(claim, {"in_s3": 2}) if unit.file_id == "a" else world.ledger.park(
+            claim, "r", "e"
+        )
+    assert {task["file_id"] for task in world.tasks()} == {"a", "b"}
+    assert end(world) == "failed"
+    for unfinished_business in (delivery(JOB), delivery(JOB, age_s=60)):
+        assert world.handler(Vendor([[record("a")]]))(unfinished_business) == Done()
+    assert world.tasks() == []
+    again = delivery(JOB | {"correlation_id": "d"}, age_s=-10)
+    listing = [[record("a"), record("b"), record("c")]]
+    assert world.handler(Vendor(listing))(again) == Done()
+    assert world.handler(Vendor(listing))(again) == Done()
+    tasks = world.tasks()
+    assert {(task["file_id"], task["run"], task["correlation_id"]) for task in tasks} == {
+        ("a", 2, "d"), ("b", 2, "d"), ("c", 2, "d"),
+    }  # fmt: skip
+    assert len(tasks) == 3
+    state = world.ledger.job_state("job")
+    assert (state.run, state.tasks_total, state.tasks_done, state.tasks_parked, state.totals) == (
+        2,
+        3,
+        0,
+        0,
+        {},
+    )
+    assert (state.announced, state.ended) == ("", False)
+
+
+def end(world: World) -> str:
+    """Count the job as a worker would."""
+    state = world.ledger.job_state("job")
+    outcome = world.handler(Vendor([[]]))._reporter.say(state, JobCount(0, 0))
+    assert outcome is not None
+    return outcome
 
 
 def test_an_interrupted_listing_goes_on_where_it_was(world: World) -> None:
@@ -261,7 +312,7 @@ def test_a_record_that_is_no_file_is_rejected_with_its_reason_and_the_job_does_n
     for file_id in ("a", "b"):
         unit = WorkUnit("job", task_id_for("job", file_id), file_id)
         state = world.ledger.complete(world.ledger.claim(unit, owner="w", lease_s=60), {})
-    assert state.outcome == "failed"
+    assert (state.ended, state.failed) == (True, True)
 
 
 def test_rejected_records_are_counted_once_however_often_the_listing_is_interrupted(world: World) -> None:
@@ -314,6 +365,10 @@ def test_parking_a_job_is_recorded_and_announced_once(world: World) -> None:
     handler = world.handler(Vendor([[]]))
     for _ in range(2):
         handler.on_parked(delivery(JOB), "unknown-job", "GET https://x/?sig=secret answers 404")
+    assert world.tasks() == [COUNT, COUNT]
+    assert end(world) == "failed"
+    handler.on_parked(delivery(JOB), "unknown-job", "the same again")
+    assert world.tasks() == []
     ((kind, detail),) = world.events.sent
     assert kind == "Export Job Failed"
     assert (detail["reason"], detail["status"], detail["correlation_id"]) == ("unknown-job", "failed", "c")

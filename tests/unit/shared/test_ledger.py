@@ -10,6 +10,8 @@ from runtime.shared.ledger import (
     AlreadyFinished,
     Busy,
     JobClaim,
+    JobCount,
+    JobState,
     LeaseLost,
     Ledger,
     ListingState,
@@ -20,6 +22,7 @@ from runtime.shared.ledger.table import Change, Refused
 from tests.unit.conftest import Clock
 
 UNIT = WorkUnit("job", "t0", "f0")
+NOTHING = JobCount(0, 0)
 
 
 def listing(ledger: Ledger, *, tasks: int, finish: bool = True) -> JobClaim:
@@ -28,6 +31,12 @@ def listing(ledger: Ledger, *, tasks: int, finish: bool = True) -> JobClaim:
     if finish:
         ledger.finish_listing(claim, claim.listing)
     return claim
+
+
+def end_of(state: JobState) -> str | None:
+    if not state.ended:
+        return None
+    return "failed" if state.failed else "ended"
 
 
 def complete(ledger: Ledger, task: str) -> None:
@@ -88,7 +97,7 @@ def test_completion_counts_once_under_repetition_and_concurrency(ledger: Ledger)
     with ThreadPoolExecutor(6) as pool:
         states = list(pool.map(lambda claim: ledger.complete(claim, {"entries": 1}), again))
     assert max(state.tasks_done for state in states) == 6
-    assert ledger.job_state("job").outcome == "completed"
+    assert end_of(ledger.job_state("job")) == "ended"
     with pytest.raises(AlreadyFinished):
         ledger.claim(UNIT, owner="x", lease_s=60)
 
@@ -96,13 +105,13 @@ def test_completion_counts_once_under_repetition_and_concurrency(ledger: Ledger)
 def test_a_job_is_not_finished_while_its_listing_runs(ledger: Ledger) -> None:
     claim = listing(ledger, tasks=1, finish=False)
     complete(ledger, "t0")
-    assert ledger.job_state("job").outcome is None
-    assert ledger.finish_listing(claim, claim.listing).outcome == "completed"
+    assert end_of(ledger.job_state("job")) is None
+    assert end_of(ledger.finish_listing(claim, claim.listing)) == "ended"
 
 
 def test_an_empty_job_is_completed(ledger: Ledger) -> None:
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
-    assert ledger.finish_listing(claim, claim.listing).outcome == "completed"
+    assert end_of(ledger.finish_listing(claim, claim.listing)) == "ended"
 
 
 def test_repeated_and_reordered_files_are_counted_once(ledger: Ledger) -> None:
@@ -149,7 +158,7 @@ def test_a_task_met_before_its_listing_is_counted_exactly(ledger: Ledger, end: s
         int(end != "parked"),
         int(end == "parked"),
     )
-    assert state.outcome == ("failed" if end == "parked" else "completed")
+    assert end_of(state) == ("failed" if end == "parked" else "ended")
 
 
 def test_a_redriven_task_turns_a_failed_job_into_a_completed_one(ledger: Ledger) -> None:
@@ -157,11 +166,11 @@ def test_a_redriven_task_turns_a_failed_job_into_a_completed_one(ledger: Ledger)
     complete(ledger, "t1")
     for _ in range(2):
         claim = ledger.claim(UNIT, owner="w", lease_s=60)
-        assert ledger.park(claim, "not-a-zip", "no directory").outcome == "failed"
+        assert end_of(ledger.park(claim, "not-a-zip", "no directory")) == "failed"
     assert ledger.job_state("job").tasks_parked == 1
     complete(ledger, "t0")
     state = ledger.job_state("job")
-    assert (state.tasks_done, state.tasks_parked, state.outcome) == (2, 0, "completed")
+    assert (state.tasks_done, state.tasks_parked, end_of(state)) == (2, 0, "ended")
 
 
 def test_parking_without_a_claim_respects_whoever_works(ledger: Ledger, clock: Clock) -> None:
@@ -198,7 +207,7 @@ def test_a_split_task_is_completed_by_its_last_part_once(ledger: Ledger) -> None
     parent = ledger.claim(UNIT.whole(), owner="w", lease_s=60)
     assert parent.split == split
     assert parent.parts_sent
-    assert ledger.complete(parent, {}).outcome == "completed"
+    assert end_of(ledger.complete(parent, {})) == "ended"
 
 
 def test_a_redelivered_parent_finds_its_split(ledger: Ledger, clock: Clock) -> None:
@@ -239,14 +248,14 @@ def test_a_parked_part_parks_its_task_and_can_come_back(ledger: Ledger) -> None:
     ledger.split(parent, [(0, 1)])
     ledger.parts_sent(parent)
     claim = ledger.claim(part(0), owner="w", lease_s=60)
-    assert ledger.park(claim, "invalid-archive", "x").outcome == "failed"
+    assert end_of(ledger.park(claim, "invalid-archive", "x")) == "failed"
     redriven = ledger.claim(part(0), owner="w", lease_s=60)
     assert ledger.complete_part(redriven, {}).finished
-    assert ledger.complete(ledger.claim(UNIT, owner="w", lease_s=60), {}).outcome == "completed"
+    assert end_of(ledger.complete(ledger.claim(UNIT, owner="w", lease_s=60), {})) == "ended"
 
 
 def test_a_parked_job_can_be_claimed_again_and_a_listed_one_cannot(ledger: Ledger) -> None:
-    assert ledger.park_job("job", "unknown-job", "404", correlation_id="c").outcome == "failed"
+    assert end_of(ledger.park_job("job", "unknown-job", "404", correlation_id="c")) == "failed"
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="d")
     assert claim.correlation_id == "c"
     with pytest.raises(LeaseLost, match="being listed"):
@@ -262,13 +271,13 @@ def test_one_caller_announces_and_the_next_takes_over_only_after_a_crash(
 ) -> None:
     claim = listing(ledger, tasks=0, finish=False)
     state = ledger.finish_listing(claim, claim.listing)
-    assert ledger.begin_announcement(state, "completed", 15)
+    assert ledger.begin_announcement(state, "completed", NOTHING, 15)
     with pytest.raises(Busy):
-        ledger.begin_announcement(state, "completed", 15)
+        ledger.begin_announcement(state, "completed", NOTHING, 15)
     clock.advance(16)
-    assert ledger.begin_announcement(state, "completed", 15)
-    ledger.end_announcement("job", "completed", said=True)
-    assert not ledger.begin_announcement(state, "completed", 15)
+    assert ledger.begin_announcement(state, "completed", NOTHING, 15)
+    ledger.end_announcement(state, "completed", said=True)
+    assert not ledger.begin_announcement(state, "completed", NOTHING, 15)
     assert ledger.job_state("job").announced == "completed"
 
 
@@ -278,7 +287,7 @@ def test_nothing_is_announced_on_counts_that_have_moved(ledger: Ledger) -> None:
     ledger.park(ledger.claim(UNIT, owner="w", lease_s=60), "r", "e")
     stale = ledger.job_state("job")
     complete(ledger, "t0")
-    assert not ledger.begin_announcement(stale, "failed", 15)
+    assert not ledger.begin_announcement(stale, "failed", NOTHING, 15)
 
 
 def test_items_expire_after_the_retention(ledger: Ledger, clock: Clock) -> None:

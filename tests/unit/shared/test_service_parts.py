@@ -20,7 +20,7 @@ from runtime.shared import healthcheck, logs, settings_schema
 from runtime.shared.consumer.consumer import Ages
 from runtime.shared.events import EventBus, EventNotSent, event_id
 from runtime.shared.health import Health, HealthServer
-from runtime.shared.ledger import Ledger, WorkUnit
+from runtime.shared.ledger import JobCount, Ledger, WorkUnit
 from runtime.shared.metrics import Metrics
 from runtime.shared.protection import Agent, TaskProtection, ecs_agent
 from runtime.shared.reporting import JobReporter
@@ -304,28 +304,44 @@ def validated(event: Mapping[str, Any]) -> Mapping[str, Any]:
     return event
 
 
-def test_a_job_is_announced_once_and_its_events_follow_the_schemas(aws: Aws, ledger: Ledger) -> None:
+@pytest.mark.parametrize("outcome", ["completed", "incomplete"])
+def test_a_job_is_announced_once_and_its_events_follow_the_schemas(
+    aws: Aws, ledger: Ledger, outcome: str
+) -> None:
     url = aws.event_queue()
-    reporter = JobReporter(ledger, EventBus(aws.events, url.rpartition("/")[2]))
+    queue = aws.queue().url
+    reporter = JobReporter(ledger, EventBus(aws.events, url.rpartition("/")[2]), aws.sqs, queue)
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
     ledger.record_tasks(claim, {"t": "f"}, 0)
     ledger.finish_listing(claim, claim.listing)
     unit = WorkUnit("job", "t", "f")
-    reporter.report_job("job")  # not finished: nothing is said
+    reporter.ask_for_count(ledger.job_state("job"))  # not ended: nobody counts
+    assert aws.drain(queue) == []
     state = ledger.park(ledger.claim(unit, owner="w", lease_s=60), "not-a-zip", "https://x/?sig=secret")
     reporter.task_parked(unit, "not-a-zip", "https://x/y?sig=secret", correlation_id="c")
-    for _ in range(3):
-        reporter.report(state)
-        reporter.report_job("job")
-    ledger.complete(ledger.claim(unit, owner="w", lease_s=60), {})
-    reporter.report_job("job")
-    reporter.report_job("job")
+    reporter.ask_for_count(state)
+    assert [json.loads(message["Body"])["count_job"] for message in aws.drain(queue)] == ["job"]
+    assert [reporter.say(state, JobCount(3, 3, "missing.jsonl")) for _ in range(3)] == ["failed", None, None]
+    reporter.ask_for_count(ledger.job_state("job"))  # said: nobody counts again
+    assert aws.drain(queue) == []
+    summary: dict[str, int | str] = {"in_s3": 2, "rejected:corrupt-data": 1, "etag": "x"}
+    state = ledger.complete(ledger.claim(unit, owner="w", lease_s=60), summary)
+    assert not state.said
+    count = JobCount(3, 0) if outcome == "completed" else JobCount(3, 1, "missing.jsonl")
+    assert [reporter.say(state, count) for _ in range(2)] == [outcome, None]
     events = [validated(json.loads(message["Body"])) for message in until(lambda: aws.drain(url))]
-    assert sorted(event["detail-type"] for event in events) == [
-        "Export Job Completed",
+    assert {event["detail-type"] for event in events} == {
+        f"Export Job {outcome.capitalize()}",
         "Export Job Failed",
         "Export Task Parked",
-    ]
+    }
+    (last,) = [event["detail"] for event in events if event["detail"].get("status") == outcome]
+    assert (last["expected"], last["present"] + last["missing"]) == (3, 3)
+    assert last["rejected"] == {"corrupt-data": 1}
+    item = ledger._table.get("job", "JOB") or {}
+    assert {name: item.get(name) for name in ("status", "job_status", "expected", "present", "run")} == {
+        "status": outcome, "job_status": outcome, "expected": 3, "present": last["present"], "run": 1,
+    }  # fmt: skip
     assert all(event["source"] == "export-processing" for event in events)
     assert "secret" not in json.dumps(events)
     assert len({event["detail"]["event_id"] for event in events}) == 3
@@ -339,12 +355,12 @@ def test_an_event_that_was_not_taken_is_said_by_the_next_caller(ledger: Ledger) 
             return {"FailedEntryCount": int(self.failing), "Entries": [{"ErrorCode": "InternalFailure"}]}
 
     bus = Events()
-    reporter = JobReporter(ledger, EventBus(bus, "default"))  # type: ignore[arg-type]
+    reporter = JobReporter(ledger, EventBus(bus, "default"), None, "")  # type: ignore[arg-type]
     state = ledger.park_job("job", "unknown-job", "404", correlation_id="c")
     with pytest.raises(EventNotSent):
-        reporter.report(state)
+        reporter.say(state, JobCount(0, 0))
     bus.failing = False
-    reporter.report_job("job")
+    assert reporter.say(state, JobCount(0, 0)) == "failed"
     assert ledger.job_state("job").announced == "failed"
 
 

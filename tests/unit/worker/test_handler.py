@@ -25,10 +25,14 @@ from runtime.shared.ledger import Ledger, MessageLedger, WorkUnit
 from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.metrics import Metrics
 from runtime.shared.reporting import JobReporter
+from runtime.worker.count.counter import JobCounter
+from runtime.worker.count.expected import ExpectedFiles
 from runtime.worker.handler import DownloadHandler
 from runtime.worker.manifest.join import Joiner
+from runtime.worker.manifest.publish import Publisher
 from runtime.worker.metrics import WorkerMetrics
 from runtime.worker.parts import TaskParts
+from runtime.worker.wiring import metadata_attributes
 from tests.unit.worker.conftest import World, zip_of
 from tests.unit.worker.test_processor import lines
 
@@ -57,10 +61,14 @@ class Desk:
         )
         table = LedgerTable(world.dynamodb, name, retention_days=1)
         self.ledger, self.messages_ledger = Ledger(table), MessageLedger(table)
-        self.reporter = JobReporter(self.ledger, EventBus(session.client("events"), "default"))
+        self.reporter = JobReporter(
+            self.ledger, EventBus(session.client("events"), "default"), self.sqs, self.queue
+        )
         self.metrics = Metrics(namespace="n", service="worker", environment="test", interval_s=60)
 
     def handler(self, api: Any = None, **settings: Any) -> DownloadHandler:
+        metrics = WorkerMetrics(self.metrics)
+        configured = self.world.settings(**settings)
         return DownloadHandler(
             processor=self.world.processor(api, **settings),
             ledger=self.ledger,
@@ -75,9 +83,22 @@ class Desk:
                 owner="worker-1",
                 lease_s=60,
             ),
+            counter=JobCounter(
+                ledger=self.ledger,
+                reporter=self.reporter,
+                metrics=metrics,
+                expected=ExpectedFiles(self.world.dynamodb, metadata_attributes(configured)),
+                publisher=Publisher(self.world.s3, self.world.bucket),
+                manifest_prefix="manifests/",
+                scratch=self.world.scratch,
+                metadata_wait_s=configured.metadata_wait_s,
+                owner="worker-1",
+                lease_s=60,
+            ),
             owner="worker-1",
             lease_s=60,
-            metrics=WorkerMetrics(self.metrics),
+            metadata_wait_s=configured.metadata_wait_s,
+            metrics=metrics,
         )
 
     def messages(self) -> list[str]:

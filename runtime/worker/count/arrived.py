@@ -1,0 +1,107 @@
+"""What a job's archives have brought, by path: the lines of its entry manifests, in a database on scratch.
+
+A million entries need no more memory than a thousand. Parts of a split archive count as well: where the
+archive was parked half-way, they are all there is.
+"""
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runtime.shared.contracts import EntryOutcome
+from runtime.worker.count.expected import ExpectedFile
+
+NOT_IN_ANY_ARCHIVE = "not-in-any-archive"
+METADATA_CHANGED = "metadata-changed"
+_READ_BYTES = 1024 * 1024
+_CACHE_KIB = 16 * 1024
+_ENTRIES, _PART = ".entries.jsonl", ".lines"
+
+
+class ArrivedEntry(NamedTuple):
+    """A line of an entries manifest."""
+
+    path: bytes
+    outcome: str
+    size: int
+    sha256: str | None
+    file_id: str
+
+
+class Absence(NamedTuple):
+    """Why an expected file is not in S3, and the archive that held an entry of its name, if one did."""
+
+    path: str
+    reason: str
+    file_id: str | None
+
+    def line(self) -> bytes:
+        """A line of the list of missing files."""
+        document = {name: value for name, value in self._asdict().items() if value is not None}
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class ArrivedEntries:
+    """Add entries, then ask about expected files."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        database.executescript(
+            f"""
+            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB};
+            CREATE TABLE entries (path BLOB, outcome TEXT, size INTEGER, sha256 TEXT, file_id TEXT,
+                                  PRIMARY KEY (path, file_id, outcome)) WITHOUT ROWID;
+            """
+        )
+
+    def add(self, entries: Iterable[ArrivedEntry]) -> None:
+        """An entry that is there already stays as it is."""
+        self._database.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?)", entries)
+
+    def absence(self, expected: ExpectedFile) -> Absence | None:
+        """Why the file is not in S3; None when an entry that is there has its size and digest."""
+        rows = self._database.execute(
+            "SELECT * FROM entries WHERE path = ?", (expected.path.encode("utf-8", "replace"),)
+        )
+        reason, file_id = NOT_IN_ANY_ARCHIVE, None
+        for entry in map(ArrivedEntry._make, rows):
+            file_id = entry.file_id
+            reason = entry.outcome
+            if EntryOutcome(entry.outcome).in_s3:
+                if entry.size == expected.size and entry.sha256 in (None, expected.sha256):
+                    return None
+                reason = METADATA_CHANGED
+        return Absence(expected.path, reason, file_id)
+
+
+@contextmanager
+def arrived_entries(scratch: Path) -> Iterator[ArrivedEntries]:
+    """An empty database on scratch disk, gone after the block. Raises OSError, sqlite3.Error."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="count-", dir=scratch) as folder:
+        database = sqlite3.connect(Path(folder) / "entries", isolation_level=None, check_same_thread=False)
+        try:
+            yield ArrivedEntries(database)
+        finally:
+            database.close()
+
+
+def manifest_entries(s3: Any, bucket: str, prefix: str) -> Iterator[Iterator[ArrivedEntry]]:
+    """The entries of each manifest under `prefix` (a job's). Raises botocore's errors."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for found in page.get("Contents", ()):
+            key = found["Key"]
+            if key.endswith((_ENTRIES, _PART)):
+                file_id = key.removeprefix(prefix).partition("/")[0].removesuffix(_ENTRIES)
+                yield _entries(s3, bucket, key, file_id.removesuffix(".parts"))
+
+
+def _entries(s3: Any, bucket: str, key: str, file_id: str) -> Iterator[ArrivedEntry]:
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    for text in body.iter_lines(_READ_BYTES):
+        line = json.loads(text)
+        yield ArrivedEntry(line["path"].encode(), line["outcome"], line["size"], line.get("sha256"), file_id)
