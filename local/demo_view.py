@@ -25,6 +25,7 @@ class Result:
         return {
             "ok": not self.findings.problems,
             "objects": self.findings.objects,
+            "jobs": dict(sorted(self.findings.jobs.items())),
             "rejected": dict(sorted(self.findings.rejected.items())),
             "parked": dict(sorted(self.findings.parked.items())),
             "workers_killed": self.workers_killed,
@@ -67,6 +68,8 @@ def report(result: Result, console: Console) -> None:
     table = Table(title="make demo", show_header=False)
     size = f"{findings.objects:,} ({findings.object_bytes / 1e6:,.0f} MB)"
     table.add_row("objects, each byte compared", size)
+    for state, number in sorted(findings.jobs.items()):
+        table.add_row(f"jobs {state}, as they must be", str(number))
     for reason, number in sorted(findings.rejected.items()):
         table.add_row(f"entries rejected: {reason}", str(number))
     for reason, number in sorted(findings.parked.items()):

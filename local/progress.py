@@ -8,7 +8,7 @@ from typing import Any
 
 from local.platform import Platform
 
-_FINISHED = ("completed", "failed")
+_FINISHED = ("completed", "incomplete", "failed")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Findings:
     object_bytes: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     parked: Counter[str] = field(default_factory=Counter)
+    jobs: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
 
@@ -150,8 +151,20 @@ def _check_parked(
 
 def _check_jobs(platform: Operations, exports: GeneratedExports, findings: Findings) -> None:
     failed = {job_id for job_id, _ in exports.parked}
+    missing = Counter(
+        entry.job_id for entry in exports.entries if entry.metadata is not None and entry.object_key is None
+    )
     for job_id in exports.catalogue.exports:
         items = {item["item"]: item for item in platform.ledger(job_id)}
-        status, expected = items.get("JOB", {}).get("status"), "failed" if job_id in failed else "completed"
+        job = items.get("JOB", {})
+        status = job.get("status")
+        expected = "failed" if job_id in failed else "incomplete" if missing[job_id] else "completed"
+        findings.jobs[expected] += 1
         if status != expected:
             findings.problems.append(f"the ledger says that job {job_id} is {status} instead of {expected}")
+        # A parked archive's entries are not among `entries`: what they add is not known here.
+        if job_id not in failed and job.get("missing") != missing[job_id]:
+            findings.problems.append(
+                f"the ledger says that {job.get('missing')} files of job {job_id} are missing instead of "
+                f"{missing[job_id]}"
+            )

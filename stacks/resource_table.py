@@ -58,6 +58,8 @@ REASONS: Mapping[str, str] = {
     "observability/*/NoCompletions/Resource": "There is work and none of it gets finished",
     "observability/*/Memory/Resource": "A task is close to being stopped for its memory",
     "observability/*-CircuitOpen/Resource": "The Export API fails and is not being asked",
+    "observability/IncompleteJobs/Resource": "A job ended and files that its metadata expects are not in S3",
+    "observability/RejectedEntries/Resource": "A vendor's new quirk shows the same hour",
     "observability/SpotInterruptionsAlarm/Resource": "Spot is scarce; work is being handed over more than "
     "usual",
     "observability/FailedDeploymentAlarm/Resource": "A deployment did not succeed and was rolled back",

@@ -50,7 +50,7 @@ def test_an_archive_that_cannot_be_read_is_parked_and_its_job_fails(run, archive
 def test_a_bad_entry_is_rejected_and_the_others_are_not(run, name, outcome):
     bad = {name: bytes(8 << 20) if name == "bomb.bin" else b"bad"}
     encrypted = frozenset(bad) if outcome == "encrypted" else frozenset()
-    run.describe(GOOD | bad).offer(zip_of(GOOD | bad, encrypted=encrypted)).send().finish()
+    run.describe(GOOD | bad).offer(zip_of(GOOD | bad, encrypted=encrypted)).send().finish("incomplete")
     assert sorted(run.outcomes().values()) == sorted(["uploaded", outcome])
     assert run.objects() == GOOD
 
@@ -60,7 +60,7 @@ def test_metadata_of_the_wrong_type_rejects_its_entry(run, field):
     bad = {"odd.txt": b"odd"}
     item = {"export_job_id": run.job_id, "file_path": "odd.txt", "size": 3, "sha256": "0" * 64}
     run.platform.put_metadata([item | {field: ["neither", "of", "them"]}])
-    run.describe(GOOD).offer(zip_of(GOOD | bad)).send().finish()
+    run.describe(GOOD).offer(zip_of(GOOD | bad)).send().finish("incomplete")
     assert run.outcomes() == {"good.txt": "uploaded", "odd.txt": "invalid-metadata"}
     assert run.objects() == GOOD
 

@@ -20,7 +20,7 @@ FILES = {
 def test_every_matching_file_is_in_s3_and_the_rest_has_its_reason(run):
     extra = {"nobody-knows.txt": b"no metadata", "longer.txt": b"1234", "other.txt": b"abcd"}
     run.describe(FILES | {"longer.txt": b"12345", "other.txt": b"wxyz"})
-    run.offer(zip_of(FILES | extra)).send().finish()
+    run.offer(zip_of(FILES | extra)).send().finish("incomplete")
     assert run.objects() == FILES
     assert run.outcomes() == dict.fromkeys(FILES, "uploaded") | {
         "nobody-knows.txt": "no-metadata",
@@ -52,7 +52,8 @@ def test_archives_without_ranges_with_descriptors_and_zip64(run):
 
 def test_a_large_file_that_does_not_match_leaves_nothing_behind(run):
     data = Content("wrong", 40 << 20).read(0, 40 << 20)
-    run.describe({"wrong.bin": data[:-1] + b"?"}).offer(zip_of({"wrong.bin": data})).send().finish()
+    run.describe({"wrong.bin": data[:-1] + b"?"}).offer(zip_of({"wrong.bin": data})).send()
+    run.finish("incomplete")
     assert run.outcomes() == {"wrong.bin": "checksum-mismatch"}
     assert run.objects() == {}
     bucket = run.platform.output("BucketName")

@@ -40,7 +40,15 @@ def test_nothing_is_lost_and_nothing_done_twice() -> None:
     assert summary["ok"] is True
     assert summary["present"] == summary["expected"] > 100
     assert summary["denied"] == []
-    bad = ("wrong", "missing", "extra", "tasks_completed_twice", "jobs_completed_twice", "unaccounted")
+    bad = (
+        "wrong",
+        "missing",
+        "extra",
+        "tasks_completed_twice",
+        "jobs_completed_twice",
+        "silently_incomplete",
+        "unaccounted",
+    )
     assert {name: summary[name] for name in bad} == dict.fromkeys(bad, 0)
     # Faults of every origin took place.
     origins = {kind.partition(".")[0] for kind in summary["faults"]}

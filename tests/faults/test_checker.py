@@ -19,6 +19,7 @@ EXPECTED: State = {
     "entries": {"j/f": {"a.json": "uploaded", "b.json": "no-metadata"}},
     "files": {"j/f": "done", "k/g": "truncated-archive"},
     "jobs": {"j": None, "k": None, "u": "unknown-job"},
+    "missing": {"j": [], "k": [], "u": []},
     "messages": [
         {"body": '{"export_job_ids": ["j", "k"]}', "jobs": ["j", "k"]},
         {"body": '{"export_job_ids": ["u"]}', "jobs": ["u"]},
@@ -115,6 +116,40 @@ def test_parts_of_a_split_manifest_may_stay() -> None:
 
 
 Spoil = Callable[[State], Any]
+
+
+def lacking(state: State) -> None:
+    """A file of the job that ended as complete is named missing by the metadata's side."""
+    state["ledger"][0].update(status="completed")
+    state["objects"].pop("exports/j/a.json")
+
+
+def test_a_job_that_lacks_files_is_to_end_as_incomplete() -> None:
+    expected, state = copy.deepcopy(EXPECTED), good()
+    expected["missing"]["j"] = ["b.json"]
+    assert check(expected, state).silently_incomplete == 1
+    state["ledger"][0].update(status="incomplete", missing=1)
+    state["transitions"][1] = transition("j", "JOB", "processing", "incomplete")
+    state["events"][0] = event("Export Job Incomplete", "j", "e1")
+    assert check(expected, state).missing == 1  # nobody has named the file
+    state["objects"]["manifests/j/missing.jsonl"] = {"text": '{"path": "b.json"}'}
+    assert check(expected, state).findings == []
+    state["objects"]["manifests/j/missing.jsonl"] = {"text": '{"path": "c.json"}'}
+    assert check(expected, state).wrong == 1
+
+
+def test_another_run_ends_once_more() -> None:
+    state = good()
+    state["transitions"] += [
+        {**transition("j", item, before, after), "to": {"status": after, "run": 2}}
+        for item, before, after in (("TASK#1", "claimed", "done"), ("JOB", "processing", "completed"))
+    ]
+    again = event("Export Job Completed", "j", "e4")
+    again["detail"]["run"] = 2
+    state["events"].append(again)
+    assert check(EXPECTED, state).findings == []
+
+
 SPOILS: list[tuple[str, str, Spoil]] = [
     ("an object is gone", "missing", lambda s: s["objects"].pop("exports/j/a.json")),
     ("a manifest is gone", "missing", lambda s: s["objects"].pop("manifests/j/f.json")),
@@ -134,6 +169,7 @@ SPOILS: list[tuple[str, str, Spoil]] = [
         transition("j", "JOB", "processing", "completed"))),
     ("completion is said twice", "jobs_completed_twice", lambda s: s["events"].append(
         event("Export Job Completed", "j", "another"))),
+    ("a complete job lacks a file", "silently_incomplete", lacking),
     ("completion is not said", "unaccounted", lambda s: s["events"].pop(0)),
     ("a message is left", "unaccounted", lambda s: s["left_on_queues"].update({"download-tasks": 1})),
     ("a job is open", "unaccounted", lambda s: s["ledger"][0].update(status="processing")),

@@ -21,6 +21,7 @@ class Expectations:
     entries: dict[str, dict[str, str]] = field(default_factory=dict)  # file → path → outcome
     files: dict[str, str] = field(default_factory=dict)  # file → done, or the reason it is parked for
     jobs: dict[str, str | None] = field(default_factory=dict)  # job → the reason it is parked for
+    missing: dict[str, list[str]] = field(default_factory=dict)  # job → expected paths that cannot be in S3
     messages: list[dict[str, Any]] = field(default_factory=list)  # body, jobs
 
     def to_plain(self) -> dict[str, Any]:
@@ -45,6 +46,7 @@ def seed_campaign(plan: Scenario) -> Seeded:
     exports = []
     for job in plan.jobs:
         expectations.jobs[job.job_id] = job.reason
+        expectations.missing[job.job_id] = []
         files = [_export_file(job, file, metadata, expectations) for file in job.files]
         if job.status != "unknown":
             exports.append(Export(job.job_id, files, status=job.status))  # type: ignore[arg-type]
@@ -90,6 +92,8 @@ def _members(
         }
         if outcome != "no-metadata":
             metadata.append(item)
+            if outcome != "uploaded" or file.ending != "done":
+                expectations.missing[job.job_id].append(path)
         if file.ending == "done":
             expectations.entries.setdefault(file_name, {})[path] = outcome
             if outcome == "uploaded":

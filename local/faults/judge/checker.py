@@ -12,6 +12,8 @@ from typing import Any
 from local.faults.judge.judgement import Judgement
 from local.faults.judge.objects import check_objects
 
+_ENDED = ("completed", "incomplete")
+
 
 def check(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> Judgement:
     """`expected` is `Expectations.to_plain()`, `seen` is `observe.Observation.to_plain()`."""
@@ -33,13 +35,13 @@ def _check_tasks(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement
         for item in seen["ledger"]
         if _is_task(item["item"])
     }
-    finished: Counter[tuple[str, str]] = Counter()
+    finished: Counter[tuple[str, str, int]] = Counter()
     for change in seen["transitions"]:
         if _is_task(change["item"]) and change["to"].get("status") == "done" != change["from"].get("status"):
-            finished[change["export_job_id"], change["item"]] += 1
-    for (job, item), count in finished.items():
+            finished[change["export_job_id"], change["item"], _run(change["to"])] += 1
+    for (job, item, run), count in finished.items():
         if count > 1:
-            judgement.add("tasks_completed_twice", f"{item} of {job} became done {count} times")
+            judgement.add("tasks_completed_twice", f"{item} of {job} became done {count} times in run {run}")
     for file, ending in expected["files"].items():
         status = tasks.get(file, {}).get("status", "unknown")
         if status != ("done" if ending == "done" else "parked"):
@@ -52,6 +54,11 @@ def _is_task(item: str) -> bool:
     return item.startswith("TASK#") and "#PART#" not in item
 
 
+def _run(item: Mapping[str, Any]) -> int:
+    """A job that is sent again after its end begins another run, and its tasks are opened again."""
+    return int(item.get("run", 1))
+
+
 def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement: Judgement) -> None:
     jobs = {item["export_job_id"]: item for item in seen["ledger"] if item["item"] == "JOB"}
     said = _events_by_job(seen)
@@ -59,26 +66,36 @@ def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement:
     for job, reason in expected["jobs"].items():
         files = {file: end for file, end in expected["files"].items() if file.partition("/")[0] == job}
         failed = reason is not None or any(end != "done" for end in files.values())
-        ending = "failed" if failed else "completed"
+        missing = expected.get("missing", {}).get(job, ())
+        ending = "failed" if failed else "incomplete" if missing else "completed"
         item = jobs.get(job, {})
         status = item.get("status", "unknown")
+        gone = [key for key in expected["objects"] if _is_of(job, key) and key not in seen["objects"]]
+        if status == "completed" and (missing or gone):
+            judgement.add("silently_incomplete", f"{job} is called complete without {[*missing, *gone][:4]}")
         if status != ending:
             judgement.add("unaccounted", f"{job} is {status} in the ledger; expected {ending}")
             continue
         if not said[job, ending]:
             judgement.add("unaccounted", f"{job} is {ending} and no event says so")
         counts = {"tasks_total": len(files), "tasks_done": sum(end == "done" for end in files.values())}
+        if "missing" in expected:
+            counts["missing"] = len(missing)
         wrong = {name: item.get(name, 0) for name, count in counts.items() if item.get(name, 0) != count}
         if wrong and reason is None:
             judgement.add("unaccounted", f"{job} counts {wrong}; expected {counts}")
 
 
+def _is_of(job: str, key: str) -> bool:
+    return key.startswith(f"exports/{job}/")
+
+
 def _events_by_job(seen: Mapping[str, Any]) -> dict[tuple[str, str], Counter[str]]:
-    """(job, completed or failed) → event id → how often it was sent."""
+    """(job, completed, incomplete or failed) → event id → how often it was sent."""
     said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for event in seen["events"]:
         detail, type_ = event["detail"], event["type"]
-        if type_ in ("Export Job Completed", "Export Job Failed"):
+        if type_ in ("Export Job Completed", "Export Job Incomplete", "Export Job Failed"):
             said[detail["export_job_id"], type_.rpartition(" ")[2].lower()][detail["event_id"]] += 1
     return said
 
@@ -86,18 +103,26 @@ def _events_by_job(seen: Mapping[str, Any]) -> dict[tuple[str, str], Counter[str
 def _check_said_once(
     seen: Mapping[str, Any], said: Mapping[tuple[str, str], Counter[str]], judgement: Judgement
 ) -> None:
+    ends: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for event in seen["events"]:
+        if event["type"] in ("Export Job Completed", "Export Job Incomplete"):
+            detail = event["detail"]
+            ends[detail["export_job_id"], _run(detail)].add(detail["event_id"])
     twice = {
-        job: f"said with {len(ids)} event ids"
-        for (job, ending), ids in said.items()
-        if ending == "completed" and len(ids) > 1
+        f"{job} in run {run}": f"said with {len(ids)} event ids"
+        for (job, run), ids in ends.items()
+        if len(ids) > 1
     }
-    completed: Counter[str] = Counter()
+    ended: Counter[tuple[str, int]] = Counter()
     for change in seen["transitions"]:
-        if change["item"] == "JOB" and change["to"].get("status") == "completed" != change["from"].get(
-            "status"
-        ):
-            completed[change["export_job_id"]] += 1
-    twice |= {job: f"became completed {count} times" for job, count in completed.items() if count > 1}
+        status = change["to"].get("status")
+        if change["item"] == "JOB" and status in _ENDED and status != change["from"].get("status"):
+            ended[change["export_job_id"], _run(change["to"])] += 1
+    twice |= {
+        f"{job} in run {run}": f"became completed {count} times"
+        for (job, run), count in ended.items()
+        if count > 1
+    }
     for job, how in twice.items():
         judgement.add("jobs_completed_twice", f"{job} {how}")
     # The same event with the same id after a cut connection is what at-least-once means; listeners drop it.

@@ -16,6 +16,8 @@ class Judgement:
     extra: int = 0
     tasks_completed_twice: int = 0
     jobs_completed_twice: int = 0
+    silently_incomplete: int = 0
+    """Jobs said to be complete of which a file is not there."""
     unaccounted: int = 0
     events_repeated: int = 0
     objects_written_again: int = 0
@@ -28,6 +30,7 @@ class Judgement:
         "extra",
         "tasks_completed_twice",
         "jobs_completed_twice",
+        "silently_incomplete",
         "unaccounted",
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.faults.judge.judgement import Judgement
@@ -23,6 +23,11 @@ def check_objects(expected: Mapping[str, Any], seen: Mapping[str, Any], judgemen
             manifest, objects.get(manifest), _manifest_faults(file, entries, objects.get(manifest)), judgement
         )
         _judge(lines, objects.get(lines), _lines_faults(entries, objects.get(lines)), judgement)
+    for job, paths in expected.get("missing", {}).items():
+        key = f"manifests/{job}/missing.jsonl"
+        wanted.add(key)
+        if paths:
+            _judge(key, objects.get(key), _missing_faults(paths, objects.get(key)), judgement)
     for key in sorted(set(objects) - wanted):
         if not _part_of_a_split(key, expected):
             judgement.add("extra", f"{key} is not an object that anything leads to")
@@ -94,6 +99,16 @@ def _lines_faults(entries: Mapping[str, str], have: Mapping[str, Any] | None) ->
         differing = sorted(set(dict(found).items()) ^ set(entries.items()))
         faults.append(f"entries differ: {differing[:4]}")
     return faults
+
+
+def _missing_faults(paths: Sequence[str], have: Mapping[str, Any] | None) -> list[str]:
+    if have is None:
+        return []
+    try:
+        found = [json.loads(line)["path"] for line in have["text"].splitlines()]
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"it is not a list of missing files ({error!r})"]
+    return [] if sorted(found) == sorted(paths) else [f"it names {found[:4]} instead of {list(paths)[:4]}"]
 
 
 def _part_of_a_split(key: str, expected: Mapping[str, Any]) -> bool:

@@ -55,9 +55,10 @@ class CountLedger(JobLedger):
         """Raises LeaseLost."""
         leases.renew(self._table, claim.export_job_id, COUNT, claim.generation, lease_s)
 
-    def release_count(self, claim: CountClaim) -> None:
+    def release_count(self, claim: CountClaim, *, done: bool) -> None:
         """The lease ends now, so that whoever is asked next does not wait."""
-        leases.release(self._table, claim.export_job_id, COUNT, claim.generation, "waiting")
+        status = "done" if done else "waiting"
+        leases.release(self._table, claim.export_job_id, COUNT, claim.generation, status)
 
     def save_count(self, claim: CountClaim) -> None:
         """Record how far the count is, for whoever claims it next. Raises LeaseLost."""

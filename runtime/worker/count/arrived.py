@@ -46,7 +46,7 @@ class Absence(NamedTuple):
 
 
 class ArrivedEntries:
-    """Add entries, then ask about expected files."""
+    """Add entries, then ask which expected files are not among them."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -55,6 +55,7 @@ class ArrivedEntries:
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB};
             CREATE TABLE entries (path BLOB, outcome TEXT, size INTEGER, sha256 TEXT, file_id TEXT,
                                   PRIMARY KEY (path, file_id, outcome)) WITHOUT ROWID;
+            BEGIN;  -- never ended: nothing of it is to last
             """
         )
 
@@ -62,20 +63,34 @@ class ArrivedEntries:
         """An entry that is there already stays as it is."""
         self._database.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?)", entries)
 
-    def absence(self, expected: ExpectedFile) -> Absence | None:
-        """Why the file is not in S3; None when an entry that is there has its size and digest."""
-        rows = self._database.execute(
-            "SELECT * FROM entries WHERE path = ?", (expected.path.encode("utf-8", "replace"),)
-        )
-        reason, file_id = NOT_IN_ANY_ARCHIVE, None
-        for entry in map(ArrivedEntry._make, rows):
-            file_id = entry.file_id
-            reason = entry.outcome
-            if EntryOutcome(entry.outcome).in_s3:
-                if entry.size == expected.size and entry.sha256 in (None, expected.sha256):
-                    return None
-                reason = METADATA_CHANGED
-        return Absence(expected.path, reason, file_id)
+    def absences(self, expected: Iterable[ExpectedFile]) -> Iterator[Absence]:
+        """Those of the expected files that are not in S3; `expected` comes in the order of its paths' UTF-8,
+        as DynamoDB has it.
+        """
+        entries = map(ArrivedEntry._make, self._database.execute("SELECT * FROM entries ORDER BY path"))
+        entry = next(entries, None)
+        for file in expected:
+            path = file.path.encode("utf-8", "replace")
+            while entry is not None and entry.path < path:
+                entry = next(entries, None)
+            held: list[ArrivedEntry] = []
+            while entry is not None and entry.path == path:
+                held.append(entry)
+                entry = next(entries, None)
+            if absence := _absence(file, held):
+                yield absence
+
+
+def _absence(expected: ExpectedFile, held: Iterable[ArrivedEntry]) -> Absence | None:
+    reason, file_id = NOT_IN_ANY_ARCHIVE, None
+    for entry in held:
+        reason, file_id = entry.outcome, entry.file_id
+        if EntryOutcome(entry.outcome).in_s3:
+            known = entry.sha256 is not None and expected.sha256 is not None
+            if entry.size == expected.size and (not known or entry.sha256 == expected.sha256):
+                return None
+            reason = METADATA_CHANGED
+    return Absence(expected.path, reason, file_id)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from runtime.shared.consumer import Delivery, Done, Outcome, Yield
 from runtime.shared.ledger import CountClaim, JobCount, JobState, Ledger
 from runtime.shared.reporting import JobReporter
 from runtime.worker.count.arrived import arrived_entries, manifest_entries
-from runtime.worker.count.expected import ExpectedFiles
+from runtime.worker.count.expected import ExpectedFile, ExpectedFiles
 from runtime.worker.manifest.manifest import JSON_LINES
 from runtime.worker.manifest.paths import MODULUS
 from runtime.worker.manifest.publish import Publisher
@@ -61,11 +61,14 @@ class JobCounter:
             return Done()
         claim = self.ledger.claim_count(state, owner=self.owner, lease_s=self.lease_s)
         delivery.keep_alive(lambda: self.ledger.renew_count(claim, self.lease_s))
+        done = False
         try:
-            return self._settle(state, claim, delivery)
+            outcome = self._settle(state, claim, delivery)
+            done = isinstance(outcome, Done)
+            return outcome
         finally:
             if not delivery.cancellation.lost:
-                self.ledger.release_count(claim)
+                self.ledger.release_count(claim, done=done)
 
     def _settle(self, state: JobState, claim: CountClaim, delivery: Delivery) -> Outcome:
         wait_s = claim.first_look_at + self.metadata_wait_s - self.clock()
@@ -129,17 +132,22 @@ class JobCounter:
     def _write_missing(self, export_job_id: str, names: IO[bytes], delivery: Delivery) -> JobCount:
         """Compare by name, in memory of one page and a bounded cache."""
         expected = missing = 0
-        with arrived_entries(self._scratch()) as arrived:
-            prefix = f"{self.manifest_prefix}{export_job_id}/"
-            for entries in manifest_entries(self.publisher.s3, self.publisher.bucket, prefix):
-                arrived.add(_watched(entries, delivery))
+
+        def files() -> Iterator[ExpectedFile]:
+            nonlocal expected
             for page in self.expected.files(export_job_id):
                 delivery.cancellation.raise_if_set()
                 delivery.progressed()
                 expected += len(page)
-                for absence in filter(None, map(arrived.absence, page)):
-                    names.write(absence.line())
-                    missing += 1
+                yield from page
+
+        with arrived_entries(self._scratch()) as arrived:
+            prefix = f"{self.manifest_prefix}{export_job_id}/"
+            for entries in manifest_entries(self.publisher.s3, self.publisher.bucket, prefix):
+                arrived.add(_watched(entries, delivery))
+            for absence in arrived.absences(files()):
+                names.write(absence.line())
+                missing += 1
         return JobCount(expected, missing)
 
     def _scratch(self) -> Path:

@@ -1,7 +1,6 @@
 """From a message to its outcome, with the real ledger, queue and event bus."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -10,108 +9,19 @@ import pytest
 from runtime.shared.consumer import (
     Cancellation,
     Cancelled,
-    Delivery,
     Done,
     LeaseLost,
-    Outcome,
     Park,
     Retry,
     Yield,
 )
-from runtime.shared.contracts import DownloadTask
-from runtime.shared.events import EventBus
 from runtime.shared.export_api import CircuitOpen, NotFound, RateLimited, Unavailable
-from runtime.shared.ledger import Ledger, MessageLedger, WorkUnit
-from runtime.shared.ledger.table import LedgerTable
-from runtime.shared.metrics import Metrics
-from runtime.shared.reporting import JobReporter
-from runtime.worker.count.counter import JobCounter
-from runtime.worker.count.expected import ExpectedFiles
-from runtime.worker.handler import DownloadHandler
-from runtime.worker.manifest.join import Joiner
-from runtime.worker.manifest.publish import Publisher
-from runtime.worker.metrics import WorkerMetrics
-from runtime.worker.parts import TaskParts
-from runtime.worker.wiring import metadata_attributes
+from runtime.shared.ledger import WorkUnit
 from tests.unit.worker.conftest import World, zip_of
+from tests.unit.worker.desk import Desk, deliver
 from tests.unit.worker.test_processor import lines
 
 FILES = {f"{i:02}.bin": bytes([i]) * 40_000 for i in range(12)}
-
-
-class Desk:
-    """A handler with everything around it, and the queue that its parts go to."""
-
-    def __init__(self, world: World, session: boto3.Session) -> None:
-        self.world = world
-        self.sqs = session.client("sqs")
-        self.queue = self.sqs.create_queue(QueueName=world.bucket)["QueueUrl"]
-        name = f"ledger-{world.bucket}"
-        world.dynamodb.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[
-                {"AttributeName": "export_job_id", "AttributeType": "S"},
-                {"AttributeName": "item", "AttributeType": "S"},
-            ],
-            KeySchema=[
-                {"AttributeName": "export_job_id", "KeyType": "HASH"},
-                {"AttributeName": "item", "KeyType": "RANGE"},
-            ],
-        )
-        table = LedgerTable(world.dynamodb, name, retention_days=1)
-        self.ledger, self.messages_ledger = Ledger(table), MessageLedger(table)
-        self.reporter = JobReporter(
-            self.ledger, EventBus(session.client("events"), "default"), self.sqs, self.queue
-        )
-        self.metrics = Metrics(namespace="n", service="worker", environment="test", interval_s=60)
-
-    def handler(self, api: Any = None, **settings: Any) -> DownloadHandler:
-        metrics = WorkerMetrics(self.metrics)
-        configured = self.world.settings(**settings)
-        return DownloadHandler(
-            processor=self.world.processor(api, **settings),
-            ledger=self.ledger,
-            messages=self.messages_ledger,
-            reporter=self.reporter,
-            parts=TaskParts(
-                ledger=self.ledger,
-                reporter=self.reporter,
-                joiner=Joiner(self.world.s3, self.world.bucket, "manifests/"),
-                sqs=self.sqs,
-                queue_url=self.queue,
-                owner="worker-1",
-                lease_s=60,
-            ),
-            counter=JobCounter(
-                ledger=self.ledger,
-                reporter=self.reporter,
-                metrics=metrics,
-                expected=ExpectedFiles(self.world.dynamodb, metadata_attributes(configured)),
-                publisher=Publisher(self.world.s3, self.world.bucket),
-                manifest_prefix="manifests/",
-                scratch=self.world.scratch,
-                metadata_wait_s=configured.metadata_wait_s,
-                owner="worker-1",
-                lease_s=60,
-            ),
-            owner="worker-1",
-            lease_s=60,
-            metadata_wait_s=configured.metadata_wait_s,
-            metrics=metrics,
-        )
-
-    def messages(self) -> list[str]:
-        found: list[str] = []
-        while batch := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
-            for message in batch:
-                found.append(message["Body"])
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return found
-
-    def summary(self) -> dict[str, Any]:
-        items = self.world.dynamodb.scan(TableName=f"ledger-{self.world.bucket}")["Items"]
-        return {item["item"]["S"]: item for item in items}
 
 
 @pytest.fixture
@@ -119,20 +29,6 @@ def desk(world: World, session: boto3.Session) -> Desk:
     world.behaviour.body = zip_of(FILES, stored=True)
     world.seed(FILES)
     return Desk(world, session)
-
-
-def deliver(
-    handler: DownloadHandler, body: str | DownloadTask, cancellation: Cancellation | None = None
-) -> Outcome:
-    now = datetime.now(UTC)
-    text = body if isinstance(body, str) else body.model_dump_json()
-    delivery = Delivery(
-        text, "m", 1, None, now, now, 0, {}, cancellation or Cancellation(), clock=lambda: 0.0
-    )
-    outcome = handler(delivery)
-    if isinstance(outcome, Park):
-        handler.on_parked(delivery, outcome.reason, outcome.error)
-    return outcome
 
 
 def check_objects(world: World) -> None:
