@@ -75,12 +75,12 @@ class Run:
         self.platform.send_export_jobs(self.job_id)
         return self
 
-    def finish(self, status: str = "completed") -> "Run":
-        """Wait until the ledger says that the job has ended, and how; it must have ended like this."""
+    def finish(self, status: str = "completed", *, run: int = 1) -> "Run":
+        """Wait until the ledger says that the job's run has ended, and how; it must have ended like this."""
 
         def ended() -> str | None:
             item = self.platform.ledger_job(self.job_id)
-            return item["status"] if item.get("announced") else None
+            return item["status"] if item.get("announced") and item["run"] == run else None
 
         found = wait_for(ended, f"job {self.job_id} finished (ledger: {self._seen()})", PATIENCE_S)
         assert found == status, self._seen()
@@ -94,6 +94,11 @@ class Run:
         key = f"manifests/{self.job_id}/{file_id}.entries.jsonl"
         lines = self.platform.get_object(key)["Body"].read().decode().splitlines()
         return {line["path"]: line["outcome"] for line in map(json.loads, lines)}
+
+    def missing(self) -> dict[str, str]:
+        """Why each missing file is missing, from the list beside the manifests."""
+        lines = self.platform.get_object(f"manifests/{self.job_id}/missing.jsonl")["Body"].read().decode()
+        return {line["path"]: line["reason"] for line in map(json.loads, lines.splitlines())}
 
     def objects(self) -> dict[str, bytes]:
         """What lies under the job's prefix, by path."""

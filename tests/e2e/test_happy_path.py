@@ -88,7 +88,6 @@ def test_a_second_delivery_uploads_nothing(run):
     task = next(item for item in run.platform.ledger(run.job_id) if item["item"].startswith("TASK#"))
     written = _written(run)
     sent = run.api.bytes_sent
-    run.send()
     run.platform.send_raw(
         "DownloadTasks",
         json.dumps(
@@ -107,6 +106,24 @@ def test_a_second_delivery_uploads_nothing(run):
     assert _written(run) == written
     assert run.api.bytes_sent == sent
     assert run.parked_reasons() == []
+
+
+def test_a_job_sent_again_tries_what_is_missing_and_skips_what_is_there(run):
+    expected = FILES | {"broken.txt": b"as it should be", "late.txt": b"not yet exported"}
+    run.describe(expected).offer(zip_of(FILES | {"broken.txt": b"as it should n't"})).send()
+    run.finish("incomplete")
+    assert run.missing() == {"broken.txt": "checksum-mismatch", "late.txt": "not-in-any-archive"}
+    written = {key: when for key, when in _written(run) if key.startswith("exports/")}
+    sent = run.api.bytes_sent
+    run.offer(zip_of(FILES | {"broken.txt": b"as it should be"}), zip_of({"late.txt": b"not yet exported"}))
+    run.send().finish("completed", run=2)
+    assert run.objects() == expected
+    assert run.missing() == {}
+    assert run.outcomes() == dict.fromkeys(FILES, "already-present") | {"broken.txt": "uploaded"}
+    assert written.items() <= dict(_written(run)).items()
+    assert run.api.bytes_sent - sent < 1 << 20
+    job = run.platform.ledger_job(run.job_id)
+    assert (job["expected"], job["present"], job["missing"], job["tasks_total"]) == (5, 5, 0, 2)
 
 
 def test_sns_and_eventbridge_envelopes_are_opened(run):

@@ -148,7 +148,7 @@ def test_the_worker_only_reads_the_metadata_whoever_owns_the_table(deployment):
 
     assert len(tables) == 2
     (metadata,) = readers
-    assert tables[metadata] == {"dynamodb:BatchGetItem", "dynamodb:GetItem"}
+    assert tables[metadata] == {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
     if name is None:
         assert deployment.target(worker.task.template, json.loads(metadata)).path.endswith(
             "Metadata/Table/Resource"

@@ -250,7 +250,7 @@ def test_one_composite_alarm_tells_the_topic_of_every_alarm(deployment):
     composite = only(deployment.of_type("AWS::CloudWatch::CompositeAlarm"))
     rule = json.dumps(composite["AlarmRule"])
     watched = [a for a in deployment.of_type("AWS::CloudWatch::Alarm") if "/observability/" in a.path]
-    assert len(watched) == 14
+    assert len(watched) == 16
     assert [alarm.path for alarm in watched if alarm.logical_id not in rule] == []
     topic = deployment.of_type("AWS::SNS::Topic")[0]
     assert composite["AlarmActions"] == [{"Ref": topic.logical_id}]
