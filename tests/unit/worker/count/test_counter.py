@@ -234,7 +234,9 @@ def test_a_count_goes_on_where_a_dead_process_left_it(
     source = job.handler.counter.expected
     with monkeypatch.context() as dying:
         dying.setitem(vars(source), "dynamodb", DyingTable(source.dynamodb, 3))
-        dying.setattr(type(job.desk.ledger), "release_count", lambda *_, **__: None)  # a dead process does not
+        dying.setattr(
+            type(job.desk.ledger), "release_count", lambda *_, **__: None
+        )  # a dead process does not
         with pytest.raises(Killed):
             job.fetch(0, files)
     assert job.desk.events.sent == []
