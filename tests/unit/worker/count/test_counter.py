@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from runtime.shared.consumer import Cancelled, Done, LeaseLost, Retry, Yield
+from runtime.shared.consumer import Cancelled, Done, LeaseLost, Park, Retry, Yield
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.contracts import DownloadTask, JobCountRequest, task_id_for
 from runtime.shared.ledger import WorkUnit
@@ -52,6 +52,13 @@ class Job:
     def fetch(self, number: int, files: Mapping[str, bytes], **options: Any) -> Any:
         self.world.behaviour.body = zip_of(dict(files), stored=True)
         return deliver(self.handler, self.task(number), **options)
+
+    def park(self, number: int, files: Mapping[str, bytes]) -> None:
+        """An archive whose directory is none."""
+        body = bytearray(zip_of(dict(files)))
+        body[body.index(b"PK\x01\x02")] ^= 1
+        self.world.behaviour.body = bytes(body)
+        assert isinstance(deliver(self.handler, self.task(number)), Park)
 
     def run(self, *archives: Mapping[str, bytes]) -> None:
         self.list(len(archives))
@@ -165,8 +172,7 @@ def test_a_digest_is_not_asked_of_an_item_without_one(job: Job) -> None:
 def test_a_job_with_a_parked_archive_is_failed_and_counted(job: Job) -> None:
     job.world.seed(A | B)
     job.list(2)
-    job.world.behaviour.body = zip_of(B)[:-30]
-    deliver(job.handler, job.task(1))
+    job.park(1, B)
     assert job.desk.messages() == []  # the other archive is open
     assert job.fetch(0, A) == Done()
     kind, detail = job.said
@@ -181,8 +187,7 @@ def test_a_job_with_a_parked_archive_is_failed_and_counted(job: Job) -> None:
 def test_who_parks_the_last_archive_asks_for_the_count(job: Job) -> None:
     job.world.seed(A)
     job.list(1)
-    job.world.behaviour.body = zip_of(A)[:-30]
-    deliver(job.handler, job.task(0))
+    job.park(0, A)
     assert [kind for kind, _ in job.desk.events.sent] == ["Export Task Parked"]
     (request,) = job.desk.messages()
     assert deliver(job.handler, request) == Done()
@@ -336,8 +341,7 @@ def test_a_parked_archive_of_a_job_sent_again_is_tried_again(job: Job) -> None:
     job.world.seed(A | B)
     job.list(2)
     assert job.fetch(0, A) == Done()
-    job.world.behaviour.body = zip_of(B)[:-30]
-    deliver(job.handler, job.task(1))
+    job.park(1, B)
     for request in job.desk.messages():
         deliver(job.handler, request)
     assert job.said[0] == "Export Job Failed"
@@ -411,8 +415,7 @@ def test_a_count_that_was_taken_over_writes_nothing(job: Job, monkeypatch: pytes
 def test_an_end_in_an_earlier_run_is_not_counted_in_the_next(job: Job) -> None:
     job.world.seed(A)
     job.list(1)
-    job.world.behaviour.body = zip_of(A)[:-30]
-    deliver(job.handler, job.task(0))
+    job.park(0, A)
     for request in job.desk.messages():
         deliver(job.handler, request)
     ledger = job.desk.ledger
