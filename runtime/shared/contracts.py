@@ -63,6 +63,7 @@ class ParkReason(StrEnum):
     TRUNCATED_ARCHIVE = "truncated-archive"
     INVALID_ARCHIVE = "invalid-archive"
     MULTI_DISK_ARCHIVE = "multi-disk-archive"
+    ENCRYPTED_ARCHIVE = "encrypted-archive"
     ARCHIVE_LIMIT_EXCEEDED = "archive-limit-exceeded"
     RETRIES_EXHAUSTED = "retries-exhausted"
     CRASH_LOOP = "crash-loop"

@@ -295,6 +295,7 @@ class ArchiveProcessor:
             bytes_saved=plan.bytes_present + (transfer.bytes_resumed if transfer else 0),
             bytes_uploaded=transfer.bytes_uploaded if transfer else 0,
             timings=attempt.timings.report(),
+            notes=directory.notes,
         )
         keys = ManifestKeys.of(self.settings.manifest_prefix, task)
         # The lines first: whoever sees the manifest finds them complete.

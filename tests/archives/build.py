@@ -18,9 +18,10 @@ cases in `cases/`, always byte for byte the same; `test_corpus.py` reads every o
 outcome, both as it would arrive from the network and in one call.
 
 The outcome is given for each entry in the directory's order. **read**: its bytes are returned, with length
-and CRC-32 checked. **folder**: skipped. Anything else is the outcome in the entries manifest, and the other
-entries are read all the same. **parked** goes for the whole archive: the task goes to the dead-letter queue
-with that reason. Sections are those of PKWARE's APPNOTE.TXT 6.3.10; "-" marks a rule of our own.
+and CRC-32 checked. **folder**, **repeated**: passed over. Anything else is the outcome in the entries
+manifest, and the other entries are read all the same. **noted**: the manifest, or the entry's line in it,
+says what is unusual. **parked** goes for the whole archive: the task goes to the dead-letter queue with that
+reason. Sections are those of PKWARE's APPNOTE.TXT 6.3.10; "-" marks a rule of our own.
 """
 
 
@@ -46,7 +47,8 @@ def readme() -> str:
 def _outcome(case: Case) -> str:
     if isinstance(case.expected, ParkReason):
         return f"parked: {case.expected}"
-    return ", ".join(case.expected) or "no entries"
+    outcome = ", ".join(case.expected) or "no entries"
+    return f"{outcome}; noted" if case.noted else outcome
 
 
 def main() -> None:

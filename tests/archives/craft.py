@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 UNIX, WINDOWS = 3, 0
-REGULAR, FOLDER, SYMLINK, DEVICE = 0o100644, 0o040755, 0o120777, 0o020644
+REGULAR, FOLDER, SYMLINK, DEVICE, PIPE = 0o100644, 0o040755, 0o120777, 0o020644, 0o010600
 DESCRIPTOR, UTF8 = 1 << 3, 1 << 11
 
 
@@ -88,13 +88,18 @@ def archive(
     gap: bytes = b"",
     comment: bytes = b"",
     after: bytes = b"",
+    before_directory: bytes = b"",
+    directory: bytes = b"",
+    zip64_data: bytes = b"",
     order: Iterable[int] | None = None,
     zip64: bool = False,
     **end: int,
 ) -> bytes:
     """The files one after the other, their directory (in `order`), the end records.
 
-    `lead` stands before the archive and offsets count it, `gap` before the end records, `after` behind them.
+    `lead` stands before the archive and offsets count it, `gap` before the end records, `after` behind them,
+    `before_directory` and `directory` before and at the end of the directory,
+    `zip64_data` at the end of the ZIP64 end record.
     `end` overrides fields of the end record, and with a name ending in 64 those of the ZIP64 records.
     """
     out = bytearray(lead)
@@ -103,20 +108,24 @@ def archive(
         out += file.before
         headers.append(file.central_header(len(out)))
         out += file.local_header() + file.body + (file.descriptor or b"")
+    out += before_directory
     start = len(out)
     for index in range(len(files)) if order is None else order:
         out += headers[index]
+    out += directory
     values = {"disk": 0, "first": 0, "here": len(files), "entries": len(files), "size": len(out) - start}
     values["offset"] = start
     out += gap
     if zip64:
         at = len(out)
-        wide = {**values, "at": at, "disks": 1, "rest": 44}
+        wide = {**values, "at": at, "disks": 1, "rest": 44 + len(zip64_data)}
+        wide |= {"needed": 45}
         wide |= {key[:-2]: value for key, value in end.items() if key.endswith("64")}
         out += struct.pack(
-            "<4sQ2H2L4Q", b"PK\6\6", wide["rest"], 45, 45, wide["disk"], wide["first"],
+            "<4sQ2H2L4Q", b"PK\6\6", wide["rest"], 45, wide["needed"], wide["disk"], wide["first"],
             wide["here"], wide["entries"], wide["size"], wide["offset"],
         )  # fmt: skip
+        out += zip64_data
         out += struct.pack("<4sLQL", b"PK\6\7", 0, wide["at"], wide["disks"])
     values |= {key: value for key, value in end.items() if not key.endswith("64")}
     out += end_record(**values, comment=len(comment)) + comment + after

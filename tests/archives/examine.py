@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runtime.shared.contracts import ParkReason
-from runtime.worker import archive
 from runtime.worker.archive import (
     ArchiveRejected,
     Directory,
@@ -16,7 +15,9 @@ from runtime.worker.archive import (
     read_directory,
     read_entry,
 )
-from tests.archives.cases.case import FOLDER, READ
+from runtime.worker.archive.judge import FOLDER as FOLDER_REFUSAL
+from runtime.worker.archive.judge import REPEATED as REPEATED_REFUSAL
+from tests.archives.cases.case import FOLDER, READ, REPEATED
 
 
 class Memory:
@@ -41,6 +42,7 @@ class Finding:
     outcome: str
     detail: str = ""
     data: bytes = b""
+    note: str = ""
 
 
 def examine(content: bytes, limits: Limits | None = None, piece: int = 37) -> list[Finding] | ParkReason:
@@ -53,18 +55,27 @@ def examine(content: bytes, limits: Limits | None = None, piece: int = 37) -> li
     return list(_findings(content, directory, limits, piece))
 
 
+def notes(content: bytes, limits: Limits) -> str:
+    """What the manifest would say is unusual about the archive."""
+    return "; ".join(read_directory(Memory(content), limits).notes)
+
+
 def _findings(content: bytes, directory: Directory, limits: Limits, piece: int) -> Iterator[Finding]:
-    for entry, verdict in zip(directory, judge(directory, limits), strict=True):
-        if verdict is None:
+    judgement = judge(directory, limits)
+    for entry in directory:
+        refusal = judgement.refusal(entry)
+        if refusal is None:
             start, end = directory.span(entry)
             span = memoryview(content)[start:end]
             streamed = _attempt(entry, lambda entry=entry, span=span: stream(entry, span, limits, piece))
             at_once = _attempt(entry, lambda entry=entry, span=span: bytes(read_entry(entry, span, limits)))
             assert (streamed.outcome, streamed.data) == (at_once.outcome, at_once.data)
+            streamed.note = judgement.note(entry) or ""
             yield streamed
         else:
-            assert verdict.detail
-            yield Finding(entry, FOLDER if verdict is archive.FOLDER else verdict.outcome, verdict.detail)
+            assert refusal.detail
+            passed_over = {FOLDER_REFUSAL: FOLDER, REPEATED_REFUSAL: REPEATED}
+            yield Finding(entry, passed_over.get(refusal, refusal.outcome), refusal.detail)
 
 
 def _attempt(entry: Entry, read: object) -> Finding:

@@ -7,7 +7,7 @@ import pytest
 from runtime.shared.contracts import ParkReason
 from tests.archives.build import CORPUS, README, path_of, readme
 from tests.archives.cases import CASES, READ, Case
-from tests.archives.examine import examine
+from tests.archives.examine import examine, notes
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.file)
@@ -20,6 +20,8 @@ def test_the_outcome_is_as_listed(case: Case) -> None:
             assert found == case.expected
             continue
         assert tuple(one.outcome for one in found) == case.expected, [one.detail for one in found]
+        said = "; ".join([notes(content, case.limits), *(one.note for one in found if one.note)])
+        assert case.noted in said if case.noted else not notes(content, case.limits)
         if case.names is not None:
             assert tuple(one.entry.name for one in found) == case.names
         for one in found:

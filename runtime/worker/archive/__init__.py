@@ -1,7 +1,7 @@
 """Reading ZIP archives that nobody vouches for: no network, no storage, only bytes in and verified bytes out.
 
     directory = read_directory(source, limits)      # or ArchiveRejected
-    verdicts = judge(directory, limits)             # None: may be fetched
+    refusal = judge(directory, limits).refusal(entry)   # None: it may be fetched
     start, end = directory.span(entry)              # what to fetch for one entry
     data = read_entry(entry, span, limits)          # a small entry at once, or EntryRejected
     reader = EntryReader(entry, limits)             # any entry, as its bytes arrive
@@ -15,13 +15,14 @@ not exist. Every rule has a small file of its own in tests/archives, with its ou
 from runtime.worker.archive.directory import Directory, read_directory
 from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.errors import ArchiveRejected, EntryRejected
-from runtime.worker.archive.judge import FOLDER, Verdict, judge
+from runtime.worker.archive.judge import PASSED_OVER, Judgement, Refusal, judge
 from runtime.worker.archive.limits import Buffer, ByteSource, Limits
 from runtime.worker.archive.read_entry import read_entry
 from runtime.worker.archive.reader import EntryReader, ReaderState
+from runtime.worker.archive.workspace import HeapWorkspace, Workspace
 
 __all__ = [
-    "FOLDER",
+    "PASSED_OVER",
     "ArchiveRejected",
     "Buffer",
     "ByteSource",
@@ -29,9 +30,12 @@ __all__ = [
     "Entry",
     "EntryReader",
     "EntryRejected",
+    "HeapWorkspace",
+    "Judgement",
     "Limits",
     "ReaderState",
-    "Verdict",
+    "Refusal",
+    "Workspace",
     "judge",
     "read_directory",
     "read_entry",

@@ -1,4 +1,7 @@
-"""What can be wrong with an entry's data, said the same by the streaming and the one-call reader."""
+"""What can be wrong with an entry's data, said the same by the streaming and the one-call reader.
+
+All of it is `corrupt-data`: the archive disagrees with its own directory.
+"""
 
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive.entry import Entry

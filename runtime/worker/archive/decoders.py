@@ -133,12 +133,71 @@ class ZipLzma:
         return inner
 
 
+class ZipZstandard:
+    """Zstandard, RFC 8878 section 3: one frame after the other, those to be skipped among them.
+
+    Writers that use several threads, and those that append, write many frames. What a frame leaves over is
+    copied, so a frame gets a small piece first: one of a few bytes must not cost the copy of all the rest.
+    """
+
+    _FIRST_PIECE = 4096
+
+    def __init__(self, compressed_size: int) -> None:
+        self._left = compressed_size
+        self._pending = memoryview(b"")
+        self._begin()
+        self.unused_data = b""
+
+    def _begin(self) -> None:
+        options = {int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_BITS}
+        self._frame = zstd.ZstdDecompressor(options=options)
+        self._fresh = True
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof and not (self._pending or self._left)
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._pending and (self._frame.eof or self._frame.needs_input)
+
+    def decompress(self, data: Buffer, /, max_length: int = -1) -> bytes:
+        if data:
+            self._left -= len(data)
+            self._pending = memoryview(data)
+        out = b""
+        while not out and not self.needs_input:
+            if self._frame.eof:
+                self._begin()
+            out = self._decompress_piece(max_length)
+        return out
+
+    def _decompress_piece(self, max_length: int) -> bytes:
+        frame, piece = self._frame, self._pending[:0]
+        if frame.needs_input:
+            piece = self._pending[: self._FIRST_PIECE] if self._fresh else self._pending
+            self._fresh = False
+        try:
+            out = frame.decompress(piece, max_length)
+        except zstd.ZstdError as error:
+            if "too much memory" in str(error):
+                raise _over_window("too many bytes") from error
+            raise
+        unused = len(frame.unused_data) if frame.eof else 0
+        self._pending = self._pending[len(piece) - unused :]
+        return out
+
+
 def _check_window(window: int) -> None:
     if window > 1 << MAX_WINDOW_BITS:
-        raise EntryRejected(
-            EntryOutcome.LIMIT_EXCEEDED,
-            f"the data needs a window of {window} bytes, over the limit of {1 << MAX_WINDOW_BITS}",
-        )
+        raise _over_window(f"{window} bytes")
+
+
+def _over_window(needed: str) -> EntryRejected:
+    return EntryRejected(
+        EntryOutcome.LIMIT_EXCEEDED,
+        f"the data needs a window of {needed}, over the limit of {1 << MAX_WINDOW_BITS} bytes",
+    )
 
 
 def can_resume(entry: Entry) -> bool:
@@ -159,8 +218,7 @@ def decompressor(entry: Entry, *, resumable: bool = False, state: bytes = b"") -
         case methods.BZIP2:
             return bz2.BZ2Decompressor()
         case methods.ZSTANDARD:
-            options = {int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_BITS}
-            return zstd.ZstdDecompressor(options=options)
+            return ZipZstandard(entry.compressed_size)
         case methods.LZMA:
             return ZipLzma(entry)
         case methods.DEFLATE64:

@@ -1,35 +1,29 @@
-"""The central directory: read in one piece, walked once to check its structure, decoded entry by entry.
+"""The central directory: read in blocks, walked once to check its structure, decoded entry by entry.
 
-The directory's own bytes are kept (about 100 per entry) and an `Entry` is made when asked for: an archive of
-a million entries then costs some 120 MB and not a gigabyte, and 100,000 are walked in a tenth of a second.
+The directory's own bytes are kept (about 100 per entry) and an `Entry` is made when asked for. Bytes and
+columns lie in the workspace, so that an archive of a million entries need not take memory for them.
 """
 
 import struct
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import overload
 
 from runtime.shared.contracts import ParkReason
-from runtime.worker.archive.ending import TailReader, find_ending
+from runtime.worker.archive.ending import Ending, find_ending, refuse_rival
 from runtime.worker.archive.entry import Entry, decode_name
-from runtime.worker.archive.errors import ArchiveRejected, invalid
+from runtime.worker.archive.errors import ArchiveRejected, BadExtraField
 from runtime.worker.archive.limits import ByteSource, Limits
-from runtime.worker.archive.records import (
-    CENTRAL,
-    CENTRAL_SIGNATURE,
-    EXTRA_UNICODE_PATH,
-    FULL16,
-    FULL32,
-    LOCAL,
-    Zip64Fields,
-    the_extra,
-    zip64_fields,
-)
+from runtime.worker.archive.records import CENTRAL, FULL16, FULL32, LOCAL, zip64_fields
+from runtime.worker.archive.sorting import sorted_by
+from runtime.worker.archive.tail import TailReader
+from runtime.worker.archive.walk import Rows, walk
+from runtime.worker.archive.workspace import Content, HeapWorkspace, Workspace, column
 
-# Only what the walk needs: signature, sizes, the three lengths, disk, offset of the local header.
-_WALK = struct.Struct("<4s16x2L4H6xL")
+BLOCK_BYTES = 4 * 1024 * 1024
 _ENTRY = struct.Struct("<8x2H4x3L2H6x2L")
+_LET_GO_EVERY = 4_096
+_LET_GO_SCATTERED = 512  # each may have brought its neighbourhood into memory
 
 # The longest that local header, extra field and data descriptor can make an entry besides name and data.
 _LARGEST_OVERHEAD = LOCAL.size + FULL16 + 24
@@ -39,21 +33,30 @@ class Directory(Sequence[Entry]):
     """The entries of one archive in the directory's order; immutable."""
 
     def __init__(
-        self, raw: bytes, offset: int, positions: "array[int]", local_offsets: "array[int]", *, zip64: bool
+        self, raw: Content, rows: Rows, ending: Ending, limits: Limits, workspace: Workspace
     ) -> None:
-        self.offset = offset
-        self.zip64 = zip64
+        self.offset = ending.placed.offset
+        self.zip64 = ending.zip64
+        self.notes = ending.notes
+        """What is unusual about the archive and leads nowhere else."""
+        if rows.count != ending.entries:
+            self.notes += (f"its {rows.count} entries are announced as {ending.entries}",)
+        self.limits = limits
+        self.workspace = workspace
+        self.rows = rows
         self._raw = raw
-        self._positions = positions
-        self._starts = array("Q", sorted(local_offsets))
-
-    @property
-    def memory_bytes(self) -> int:
-        """What holding this directory costs."""
-        return len(self._raw) + 8 * (len(self._positions) + len(self._starts))
+        self._order: memoryview | range = range(rows.count)
+        self._sorted_starts = rows.starts[: rows.count]
+        if not rows.ordered:
+            order = sorted_by(self._sorted_starts, workspace)
+            ordered = column(workspace, "Q", rows.count)
+            for place, index in enumerate(order):
+                ordered[place] = rows.starts[index]
+            self._order, self._sorted_starts = order, ordered
+        workspace.let_go()
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return self.rows.count
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...
@@ -61,22 +64,55 @@ class Directory(Sequence[Entry]):
     def __getitem__(self, index: slice) -> list[Entry]: ...
     def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
         if isinstance(index, slice):
-            return list(self.entries(*index.indices(len(self))))
+            return [self._entry(at) for at in range(*index.indices(len(self)))]
         if index < 0:
             index += len(self)
-        return self._entry(index, self._positions[index])
+        if not 0 <= index < len(self):
+            raise IndexError(f"entry {index} of {len(self)}")
+        return self._entry(index)
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(self._entry, range(len(self._positions)), self._positions)
+        return self.entries(0, len(self))
 
-    def entries(self, first: int, last: int, step: int = 1) -> Iterator[Entry]:
+    def entries(self, first: int, last: int) -> Iterator[Entry]:
         """The entries [first, last), made as they are asked for."""
-        for index in range(first, last, step):
-            yield self._entry(index, self._positions[index])
+        for start in range(first, last, _LET_GO_EVERY):
+            yield from map(self._entry, range(start, min(start + _LET_GO_EVERY, last)))
+            self.workspace.let_go()
+
+    def by_place(self) -> Iterator[int]:
+        """Every entry's index, as they lie in the archive."""
+        step = _LET_GO_EVERY if self.rows.ordered else _LET_GO_SCATTERED
+        for start in range(0, len(self), step):
+            yield from self._order[start : start + step]
+            self.workspace.let_go()
+
+    def refuse_rivals(self, tail_reader: TailReader, ending: Ending) -> None:
+        """An end record in an entry's data (a ZIP stored inside) is nobody's; outside it, it is a second one.
+
+        Only the tail is looked at, as by every reader. Raises ArchiveRejected.
+        """
+        for at in ending.earlier:
+            if not self._holds(tail_reader, at):
+                refuse_rival(tail_reader, ending, at)
+
+    def _holds(self, tail_reader: TailReader, position: int) -> bool:
+        before = bisect_right(self._sorted_starts, position) - 1
+        if before < 0:
+            return False
+        index = self._order[before]
+        if position < self.rows.ends[index]:
+            return True
+        entry = self._entry(index)
+        lengths = tail_reader.read(entry.local_offset + LOCAL.size - 4, 4)
+        return (
+            position
+            < entry.local_offset + LOCAL.size + sum(struct.unpack("<2H", lengths)) + entry.compressed_size
+        )
 
     def extra_fields(self, entry: Entry) -> bytes:
         """The entry's extra fields in the directory, 4.4.28."""
-        position = self._positions[entry.index]
+        position = self.rows.positions[entry.index]
         name_length, extra_length = struct.unpack_from("<2H", self._raw, position + 28)
         start = position + CENTRAL.size + name_length
         return self._raw[start : start + extra_length]
@@ -87,88 +123,63 @@ class Directory(Sequence[Entry]):
         The end is an upper bound, because a local header's length is known only when it is read: it is the
         next local header or the directory, unless the entry cannot reach so far.
         """
-        following = bisect_right(self._starts, entry.local_offset)
-        bound = self._starts[following] if following < len(self._starts) else self.offset
-        reach = entry.local_offset + _LARGEST_OVERHEAD + len(entry.raw_name) + entry.compressed_size
-        return entry.local_offset, min(bound, reach)
+        starts, offset = self._sorted_starts, entry.local_offset
+        following = entry.index + 1
+        if not self.rows.ordered or (following < len(starts) and starts[following] <= offset):
+            following = bisect_right(starts, offset)
+        bound = starts[following] if following < len(starts) else self.offset
+        reach = offset + _LARGEST_OVERHEAD + len(entry.raw_name) + entry.compressed_size
+        return offset, min(bound, reach)
 
-    def _entry(self, index: int, position: int) -> Entry:
+    def _entry(self, index: int) -> Entry:
+        position = self.rows.positions[index]
         flags, method, crc, compressed_size, size, name_length, extra_length, attrs, offset = (
             _ENTRY.unpack_from(self._raw, position)
         )
         start = position + 46
         raw_name = self._raw[start : start + name_length]
-        extra = b""
+        extra, fault = b"", None
         if extra_length:
             extra = self._raw[start + name_length : start + name_length + extra_length]
-            if FULL32 in (compressed_size, size, offset):
-                size, compressed_size, offset, _disk = zip64_fields(extra, size, compressed_size, offset)
-        name = decode_name(raw_name, flags, extra)
-        return Entry(index, name, raw_name, flags, method, crc, compressed_size, size, offset, attrs)
+        if FULL32 in (compressed_size, size, offset):
+            try:
+                size, compressed_size, *_ = zip64_fields(extra, size, compressed_size, offset)
+            except BadExtraField as bad:
+                fault = str(bad)
+        try:
+            name = decode_name(raw_name, flags, extra, self.limits)
+        except BadExtraField as bad:
+            fault = str(bad)
+            name = decode_name(raw_name, flags, b"", self.limits)
+        offset = self.rows.starts[index]
+        return Entry(index, name, raw_name, flags, method, crc, compressed_size, size, offset, attrs, fault)
 
 
-def read_directory(source: ByteSource, limits: Limits, *, tail: bytes | None = None) -> Directory:
+def read_directory(
+    source: ByteSource, limits: Limits, *, tail: bytes | None = None, workspace: Workspace | None = None
+) -> Directory:
     """Find, read and check the central directory; one read of the tail when the directory fits into it.
 
     `tail`: the archive's last bytes, when the caller has them already. Raises ArchiveRejected.
     """
-    tail_reader = TailReader(source, tail)
-    ending = find_ending(tail_reader)
-    if ending.entries > limits.max_entries:
+    workspace = workspace or HeapWorkspace()
+    tail_reader, ending = find_ending(source, tail)
+    if ending.zip64 and ending.entries > limits.max_entries:
         raise _over_limit(f"{ending.entries} entries, over the limit of {limits.max_entries}")
-    if ending.directory_size > limits.max_directory_bytes:
-        raise _over_limit(
-            f"a directory of {ending.directory_size} bytes, over the limit of {limits.max_directory_bytes}"
-        )
-    raw = tail_reader.read(ending.directory_offset, ending.directory_size)
-    positions, local_offsets = _walk(raw, ending.entries)
-    return Directory(raw, ending.directory_offset, positions, local_offsets, zip64=ending.zip64)
+    size = ending.placed.size
+    if size > limits.max_directory_bytes:
+        raise _over_limit(f"a directory of {size} bytes, over the limit of {limits.max_directory_bytes}")
+    raw = _read(tail_reader, ending.placed.offset, size, workspace)
+    directory = Directory(raw, walk(raw, ending, limits, workspace), ending, limits, workspace)
+    directory.refuse_rivals(tail_reader, ending)
+    return directory
 
 
-def _walk(raw: bytes, count: int) -> tuple["array[int]", "array[int]"]:
-    """Where each central header begins (4.3.12) and which local header it names.
-
-    What passes here can be decoded without error later, so that iterating a Directory never raises.
-    """
-    if count * CENTRAL.size > len(raw):
-        raise invalid(f"{count} entries cannot fit into a directory of {len(raw)} bytes")
-    positions, local_offsets = array("Q"), array("Q")
-    unpack, last = _WALK.unpack_from, len(raw) - CENTRAL.size
-    position = 0
-    for index in range(count):
-        if position > last:
-            raise invalid(f"the directory ends inside entry {index} of {count}")
-        signature, compressed_size, size, name_length, extra_length, comment_length, disk, offset = unpack(
-            raw, position
-        )
-        if signature != CENTRAL_SIGNATURE:
-            raise invalid(f"entry {index} of the directory does not begin with a central header")
-        start = position + 46 + name_length
-        if disk or FULL32 in (compressed_size, size, offset):
-            extra = raw[start : start + extra_length]
-            offset = _resolved(index, extra, (size, compressed_size, offset, disk)).local_offset
-        if extra_length and raw.find(b"\x75\x70", start, start + extra_length) >= 0:
-            the_extra(raw[start : start + extra_length], EXTRA_UNICODE_PATH)  # doubled: refused here
-        positions.append(position)
-        local_offsets.append(offset)
-        position = start + extra_length + comment_length
-    if position != len(raw):
-        raise invalid(
-            f"the {count} entries take {position} bytes of the directory, the end record says {len(raw)}"
-        )
-    return positions, local_offsets
-
-
-def _resolved(index: int, extra: bytes, stated: tuple[int, int, int, int]) -> Zip64Fields:
-    try:
-        fields = zip64_fields(extra, *stated)
-    except ArchiveRejected as fault:
-        raise invalid(f"entry {index}: {fault.text}") from fault
-    if fields.disk:
-        raise ArchiveRejected(
-            ParkReason.MULTI_DISK_ARCHIVE, f"entry {index} begins on disk {fields.disk} of a split archive"
-        )
-    return fields
+def _read(tail_reader: TailReader, offset: int, size: int, workspace: Workspace) -> Content:
+    spill = workspace.spill()
+    for at in range(0, size, BLOCK_BYTES):
+        spill.append(tail_reader.read(offset + at, min(BLOCK_BYTES, size - at)))
+    return spill.content()
 
 
 def _over_limit(text: str) -> ArchiveRejected:

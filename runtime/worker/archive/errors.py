@@ -25,6 +25,10 @@ class EntryRejected(Exception):
         self.text = text
 
 
+class BadExtraField(Exception):
+    """An extra field of one entry that cannot be relied on. Never leaves the reader: the entry is refused."""
+
+
 def invalid(text: str) -> ArchiveRejected:
     """The commonest refusal: the archive contradicts itself or the specification."""
     return ArchiveRejected(ParkReason.INVALID_ARCHIVE, text)

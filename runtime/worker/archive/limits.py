@@ -1,4 +1,4 @@
-"""How much an archive may ask for, and the bytes it is read from."""
+"""How much an archive may ask for, what its names may be, and the bytes it is read from."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,6 +34,10 @@ class Limits:
     # An S3 key has 1,024 bytes; "exports/", a job id of 256 and "/" come off it.
     max_name_bytes: int = 759
     max_depth: int = 64
+    # How names that neither say nor show themselves to be UTF-8 are read; APPNOTE D.1 says code page 437.
+    code_page: str = "cp437"
+    # Whether a name has to come in its normal form, or is brought into it: see `names.normal`.
+    normal_names_only: bool = False
 
     # Below this a ratio says nothing: 64 KiB of blanks are no bomb, and compress 500 times.
     ratio_floor_bytes: int = 64 * 1024

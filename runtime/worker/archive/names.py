@@ -1,7 +1,11 @@
-"""Which names may become part of an S3 key, and which two names are one.
+"""What a name is brought to, which names may become part of an S3 key, and which two names are one.
+
+A name has one safe normal form: "/" between its segments, no segment that is empty or ".", no root. Writers
+that archive ".", an absolute path or a Windows folder mean just that by "./a", "/a", "b//a" and "b\\a". What
+would lead elsewhere has none and is refused: "..", a drive, another machine ("\\\\host\\share").
 
 S3 and DynamoDB compare names byte by byte, so "A.txt" and "a.txt" are two objects, neither overwrites the
-other, and both are published. Names that are equal once "\\" is "/" are one key; names that are equal in
+other, and both are published. Names that have one normal form are one key; names that are equal in
 Unicode's normal form C look alike to every reader and become one file on systems that normalise. Of such
 names, and of exact duplicates, none is published: nothing says which of them is meant.
 """
@@ -17,6 +21,18 @@ _EMPTY_SEGMENT = re.compile(r"(?:\A|/)\.?(?=/|\Z)")
 _DRIVE = re.compile(r"\A[A-Za-z]:")
 # Control characters, line separators, and those that reverse the direction in which a name is shown.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def normal(name: str) -> str:
+    """The name in its normal form, which for the folder that was archived ("./") is "/"."""
+    if name.startswith("\\\\"):
+        return name.replace("\\", "/")  # stays absolute: it names another machine
+    name = name.replace("\\", "/")
+    # Cheap tests that pass nearly every name.
+    if not ("//" in name or "/." in name or name[:1] in ("/", ".")):
+        return name
+    kept = "/".join(segment for segment in name.split("/") if segment not in ("", "."))
+    return kept + "/" if name.endswith(("/", "/.")) else kept
 
 
 def unsafe(name: str, limits: Limits) -> tuple[EntryOutcome, str] | None:

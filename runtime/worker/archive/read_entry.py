@@ -21,7 +21,7 @@ def read_entry(entry: Entry, span: memoryview, limits: Limits) -> Buffer:
     view of `span`.
     """
     (
-        _index, _name, raw_name, flags, method, crc, compressed_size, size, _offset, _attrs,
+        _index, _name, raw_name, flags, method, crc, compressed_size, size, _offset, _attrs, _fault,
     ) = entry  # fmt: skip
     if len(span) < LOCAL.size:
         return _read_slowly(entry, span, limits)
@@ -29,11 +29,12 @@ def read_entry(entry: Entry, span: memoryview, limits: Limits) -> Buffer:
         LOCAL.unpack_from(span)
     )
     start = LOCAL.size + name
+    streamed = 0
     plain = (
         (signature, local_flags, local_method) == (LOCAL_SIGNATURE, flags, method)
         and (
             (local_crc, local_compressed, local_size) == (crc, compressed_size, size)
-            or (flags & FLAG_DESCRIPTOR and not (local_crc or local_compressed or local_size))
+            or (streamed := flags & FLAG_DESCRIPTOR and not (local_crc or local_compressed or local_size))
         )
         and span[LOCAL.size : start] == raw_name
         and (method in (methods.DEFLATE, methods.STORED))
@@ -49,7 +50,7 @@ def read_entry(entry: Entry, span: memoryview, limits: Limits) -> Buffer:
         raise wrong_size(entry, len(data))
     if (found := crc32(data)) != crc:
         raise wrong_crc(entry, found)
-    if flags & FLAG_DESCRIPTOR and not descriptor_agrees(entry, span[end : end + 24]):
+    if streamed and not descriptor_agrees(entry, span[end : end + 24]):
         return _read_slowly(entry, span, limits)
     return data
 

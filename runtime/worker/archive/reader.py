@@ -67,6 +67,8 @@ class EntryReader:
         self.produced = 0  # how many they are
         self.header_length: int | None = None  # from the local header to the data; None: not all read yet
         self.finished = False
+        self._limits = limits
+        self._descriptor_due = False
         self.boundary: int | None = None  # of the output: no chunk goes across it
         self._resumable = resumable and can_resume(entry)
         self._decoder = decompressor(entry, resumable=resumable)
@@ -179,7 +181,7 @@ class EntryReader:
         length = header_length(self._held)
         view = self._hold(view, length)
         if len(self._held) == length:
-            check_local_header(self.entry, self._held)
+            self._descriptor_due = check_local_header(self.entry, self._held, self._limits)
             self.header_length = length
             self._held.clear()
         return view
@@ -227,7 +229,7 @@ class EntryReader:
             raise wrong_size(entry, self.produced)
         if self.crc32 != entry.crc32:
             raise wrong_crc(entry, self.crc32)
-        if not entry.has_descriptor:
+        if not self._descriptor_due:
             self.finished = True
             return
         self._hold(view, 24)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from zlib import crc32
 
-from runtime.worker.archive.errors import invalid
+from runtime.worker.archive.errors import BadExtraField
 from runtime.worker.archive.limits import Buffer
 
 LOCAL_SIGNATURE = b"PK\x03\x04"
@@ -18,10 +18,16 @@ END_SIGNATURE = b"PK\x05\x06"
 END64_SIGNATURE = b"PK\x06\x06"
 LOCATOR64_SIGNATURE = b"PK\x06\x07"
 DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
+DIGITAL_SIGNATURE = b"PK\x05\x05"
+ENCRYPTED_DIRECTORY_SIGNATURE = b"PK\x06\x08"  # 4.3.11: the archive extra data record
+
+# 7.3: the version that an encrypted directory needs.
+VERSION_ENCRYPTED_DIRECTORY = 62
 
 # 4.4.8, 4.4.9, 4.4.16: a field with all bits set says that the value is in the ZIP64 extra field.
 FULL16 = 0xFFFF
 FULL32 = 0xFFFFFFFF
+FULL64 = 0xFFFFFFFFFFFFFFFF
 
 # 4.4.4: general purpose bits.
 FLAG_ENCRYPTED = 1 << 0
@@ -74,6 +80,7 @@ class End64Record(NamedTuple):
     """ZIP64 end of central directory record, 4.3.14; `record_size` counts from its own signature."""
 
     record_size: int
+    version_needed: int
     disk: int
     directory_disk: int
     entries_here: int
@@ -112,8 +119,8 @@ def parse_locator64(data: Buffer, at: int) -> Locator64 | None:
 
 def parse_end64(data: Buffer) -> End64Record | None:
     """The ZIP64 end record at the start of `data` (56 bytes), or None when it is something else."""
-    signature, rest, _made, _needed, *values = END64.unpack_from(data)
-    return End64Record(rest + 12, *values) if signature == END64_SIGNATURE else None
+    signature, rest, _made, needed, *values = END64.unpack_from(data)
+    return End64Record(rest + 12, needed, *values) if signature == END64_SIGNATURE else None
 
 
 def extra_fields(extra: Buffer) -> Iterator[tuple[int, Buffer]]:
@@ -132,10 +139,12 @@ def extra_fields(extra: Buffer) -> Iterator[tuple[int, Buffer]]:
 
 
 def the_extra(extra: Buffer, header: int) -> Buffer | None:
-    """The one field with this id. Raises ArchiveRejected for a second one: readers differ on which counts."""
+    """The one field with this id. Raises BadExtraField for a second, different one: readers differ on which
+    counts.
+    """
     found = [data for candidate, data in extra_fields(extra) if candidate == header]
-    if len(found) > 1:
-        raise invalid(f"extra field 0x{header:04x} is given {len(found)} times for one entry")
+    if len(found) > 1 and any(data != found[0] for data in found):
+        raise BadExtraField(f"extra field 0x{header:04x} is given {len(found)} times for one entry")
     return found[0] if found else None
 
 
@@ -144,7 +153,7 @@ def zip64_fields(
 ) -> Zip64Fields:
     """Replace the fields that are full by the ZIP64 extra's values, which come in this order, 4.5.3.
 
-    Raises ArchiveRejected when the extra field is missing, doubled or too short for what it must hold.
+    Raises BadExtraField when the extra field is missing, doubled or too short for what it must hold.
     """
     data = the_extra(extra, EXTRA_ZIP64)
     values, at = [size, compressed_size, local_offset, disk], 0
@@ -153,7 +162,7 @@ def zip64_fields(
             continue
         width = struct.calcsize(code)
         if data is None or at + width > len(data):
-            raise invalid("a field refers to the ZIP64 extra field, which is missing or too short")
+            raise BadExtraField("a field refers to the ZIP64 extra field, which is missing or too short")
         (values[position],) = struct.unpack_from(code, data, at)
         at += width
     return Zip64Fields._make(values)

@@ -75,4 +75,5 @@ def joined_manifest(task: DownloadTask, parts: Sequence[Manifest]) -> Manifest:
         timings=timings,
         paths_digest=f"{sum(int(part.paths_digest, 16) for part in parts) % MODULUS:x}",
         parts=len(parts),
+        notes=parts[0].notes,
     )

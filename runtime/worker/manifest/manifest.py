@@ -54,6 +54,8 @@ class Manifest:
     """`paths_digest` over the entries that are in S3, in hexadecimal; a part's adds to the others'."""
     finished_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     parts: int = 1
+    notes: Sequence[str] = ()
+    """What is unusual about the archive and did not keep it from being read."""
     schema_version: int = 1
 
     @property
@@ -139,4 +141,6 @@ def _line(result: EntryResult) -> str:
         line += f',"key":{encode_basestring(result.key)}'
     if result.detail is not None:
         line += f',"detail":{encode_basestring(result.detail)}'
+    if result.note is not None:
+        line += f',"note":{encode_basestring(result.note)}'
     return line + "}\n"

@@ -1,6 +1,6 @@
 """What to do with each entry of an archive, decided before a payload byte moves.
 
-Every file in the directory gets a verdict: rejected with its reason, already in S3, or wanted. What is not
+What is to become of every file in the directory: rejected with its reason, already in S3, or wanted. What is not
 wanted is never downloaded. Folders are not files: they are passed over.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.shared.contracts import EntryOutcome
-from runtime.worker.archive import FOLDER, Directory, Entry, Limits, judge
+from runtime.worker.archive import PASSED_OVER, Directory, Entry, Limits, judge
 from runtime.worker.aws.objects import ObjectStore
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.plan.metadata import Expected, InvalidItem, MetadataTable
@@ -26,6 +26,7 @@ class EntryResult:
     detail: str | None = None
     sha256: str | None = None
     key: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +68,24 @@ class Planner:
     def plan(
         self, export_job_id: str, directory: Directory, scope: Scope, part: tuple[int, int] | None = None
     ) -> Plan:
-        """The verdicts on all entries, or on those of the index range `part`.
+        """What becomes of all entries, or of those of the index range `part`.
 
         Rules that compare entries with one another (duplicates, overlaps, collisions) see the whole directory
         either way. Raises AwsError, AwsUnreachable, boto's errors, or what the scope ended with.
         """
         first, last = part or (0, len(directory))
-        verdicts = judge(directory, self.limits)[first:last]
+        judgement = judge(directory, self.limits)
         results, open_results = [], []
-        for entry, verdict in zip(directory.entries(first, last), verdicts, strict=True):
-            if verdict is FOLDER:
-                continue  # it has no bytes, and S3 has no folders to make
-            result = EntryResult(entry)
+        for entry in directory.entries(first, last):
+            refusal = judgement.refusal(entry)
+            if refusal in PASSED_OVER:
+                continue  # it has no bytes of its own, and S3 has no folders to make
+            result = EntryResult(entry, note=judgement.note(entry))
             results.append(result)
-            if verdict is None:
+            if refusal is None:
                 open_results.append(result)
             else:
-                result.outcome, result.detail = verdict.outcome, verdict.detail
+                result.outcome, result.detail = refusal.outcome, refusal.detail
         scope.check()
         matched = self._match(export_job_id, open_results, scope)
         return self._without_present(export_job_id, directory, results, matched, scope)

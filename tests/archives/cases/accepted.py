@@ -20,7 +20,7 @@ LFH = 30 + len("a.txt")
 
 
 def packed(name: str = "a.txt", **more: object) -> File:
-    return File(name, TEXT, 8, DEFLATE, **more)  # type: ignore[arg-type]
+    return File(name, TEXT, **{"method": 8, "packed": DEFLATE, **more})  # type: ignore[arg-type]
 
 
 def stored(name: str = "a.txt", **more: object) -> File:

@@ -7,6 +7,7 @@ from runtime.worker.archive import Limits
 
 READ = "read"
 FOLDER = "folder"
+REPEATED = "repeated"
 Expected = ParkReason | tuple[str, ...]
 
 
@@ -15,7 +16,7 @@ class Case:
     """One rule and the smallest archive that meets it.
 
     `expected`: why the archive is parked, or what becomes of each entry in the directory's order: "read",
-    "folder" (skipped) or an EntryOutcome.
+    "folder" or "repeated" (passed over) or an EntryOutcome.
     """
 
     file: str
@@ -25,6 +26,7 @@ class Case:
     expected: Expected
     names: tuple[str, ...] | None = None  # as looked up, where that is the point
     limits: Limits = field(default_factory=Limits)
+    noted: str = ""  # what the manifest's notes say of it, a part of the text
 
 
 def reads(count: int = 1) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ LIMITS = [
         "-",
         "A Zstandard frame that asks for 2 GiB of memory.",
         File("a.txt", TEXT, 93, bytes.fromhex("28b52ffd00a8") + b"\x21\x00\x00a"),
-        O.CORRUPT_DATA,
+        O.LIMIT_EXCEEDED,
     ),
 ]
 
