@@ -75,11 +75,24 @@ class WorkerSettings(CommonSettings):
     max_entry_bytes: PositiveBytes = Limits().max_entry_bytes
     max_ratio: Annotated[float, Field(gt=1)] = Limits().max_ratio
     max_name_bytes: Annotated[int, Field(ge=1, le=1_024)] = Limits().max_name_bytes
+    name_code_page: NonEmpty = Limits().code_page
+    """Python's name of the code page of entry names that neither say nor show themselves to be UTF-8."""
+    normal_names_only: bool = Limits().normal_names_only
+    """Refuse names with a root, empty or "." segments, instead of reading them without."""
 
     @field_validator("download_allowed_hosts", "destination_prefixes")
     @classmethod
     def _listed(cls, value: str) -> str:
         return ",".join(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("name_code_page")
+    @classmethod
+    def _code_page(cls, value: str) -> str:
+        try:
+            b"a".decode(value)
+        except (LookupError, ValueError) as error:
+            raise ValueError(f"{value!r} is no code page that Python knows") from error
+        return value
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ def wire_processor(
         max_entry_bytes=settings.max_entry_bytes,
         max_ratio=settings.max_ratio,
         max_name_bytes=settings.max_name_bytes,
+        code_page=settings.name_code_page,
+        normal_names_only=settings.normal_names_only,
     )
     return ArchiveProcessor(
         settings=settings,

@@ -104,11 +104,10 @@ class Directory(Sequence[Entry]):
         if position < self.rows.ends[index]:
             return True
         entry = self._entry(index)
-        lengths = tail_reader.read(entry.local_offset + LOCAL.size - 4, 4)
-        return (
-            position
-            < entry.local_offset + LOCAL.size + sum(struct.unpack("<2H", lengths)) + entry.compressed_size
-        )
+        fixed = tail_reader.read(entry.local_offset, LOCAL.size)
+        *_rest, name_length, extra_length = LOCAL.unpack(fixed)
+        data = entry.local_offset + LOCAL.size + int(name_length) + int(extra_length)
+        return position < data + entry.compressed_size
 
     def extra_fields(self, entry: Entry) -> bytes:
         """The entry's extra fields in the directory, 4.4.28."""

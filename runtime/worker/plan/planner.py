@@ -1,7 +1,7 @@
 """What to do with each entry of an archive, decided before a payload byte moves.
 
-What is to become of every file in the directory: rejected with its reason, already in S3, or wanted. What is not
-wanted is never downloaded. Folders are not files: they are passed over.
+Every file in the directory is rejected with its reason, is in S3 already, or is wanted. What is not wanted is
+never downloaded. Folders are not files: they are passed over.
 """
 
 from collections.abc import Sequence

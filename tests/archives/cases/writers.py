@@ -155,8 +155,8 @@ PLACE = [
 
 
 def streamed(file: str, rule: str, section: str = "4.4.4", **more: object) -> Case:
-    more = {"descriptor": descriptor(TEXT, len(DEFLATE)), **more}
-    return Case(file, section, rule, archive(packed(**more), stored("b.txt")), reads(2))
+    first = packed("a.txt", **{"descriptor": descriptor(TEXT, len(DEFLATE)), **more})
+    return Case(file, section, rule, archive(first, stored("b.txt")), reads(2))
 
 
 ONES = {"packed": FULL, "size": FULL}
