@@ -56,6 +56,8 @@ class ExportProcessing(cdk.Stage):
             storage=self.storage,
             messaging=self.messaging,
         )
+        # Who reads a message learns a new form of it before anybody writes one.
+        self.orchestrator.add_dependency(self.worker, "consumers before producers")
         self.observability = ObservabilityStack(
             self,
             "observability",

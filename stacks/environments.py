@@ -53,6 +53,7 @@ DEV = Environment(
 # order for the day the vendor asks for fixed source addresses; at this volume the charge is small.
 STAGING = Environment(
     name="staging",
+    architecture="arm64",  # prod's, so that its image is built and run here first
     account="111122223333",
     region="eu-west-1",
     availability_zones=("eu-west-1a", "eu-west-1b"),

@@ -104,12 +104,14 @@ def _stacks(directory: Path, environment: str) -> Iterator[Stack]:
                 dependencies=tuple(artifact.get("dependencies", ())),
                 target=artifact.get("environment", ""),
                 termination_protection=bool(properties.get("terminationProtection", False)),
-                resources=_resources(without_asset_hashes(template)),
+                resources=resources_of(template),
                 template=template,
             )
 
 
-def _resources(template: Json) -> dict[str, Resource]:
+def resources_of(template: Json) -> dict[str, Resource]:
+    """The resources of a template by logical id, asset hashes left out, imports as they are."""
+    template = without_asset_hashes(template)
     return {
         logical_id: Resource(
             logical_id=logical_id,

@@ -60,7 +60,8 @@ def _judge(options: argparse.Namespace, scratch: Path) -> Report:
         sides = _from_git(options.repository, options.base, waiver_file.name, scratch)
     else:
         before, after = options.assemblies
-        sides = Sides(str(before), before, after, inherited=[])
+        inherited = read_waivers(options.inherited) if options.inherited else []
+        sides = Sides(str(before), before, after, inherited)
     findings = []
     if sides.before is None:
         print(f"gate: {sides.base} has no CDK app, so there is nothing to lose or to broaden")
@@ -113,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--waivers", type=Path, help=f"the waiver file (default: {WAIVERS} in the working tree)"
+    )
+    parser.add_argument(
+        "--inherited", type=Path, metavar="FILE", help="with --assemblies: the waivers that the base had"
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the report as Markdown")
     return parser

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.gate.assemblies import write_assembly
 from tests.gate.test_losses import QUEUE, TABLE
 
 REASON = "the ledger is rebuilt from the manifests, see the change record"
@@ -91,3 +92,13 @@ def test_a_waiver_does_not_cover_another_change_beside_it(gate):
     answer = gate.change({"Table": TABLE, "Q": QUEUE, "Second": QUEUE}, {"Second": QUEUE}, waivers=waiver())
     assert answer.code == 1
     assert "1 blocked, 1 waived" in answer.text
+
+
+def test_a_waiver_that_the_base_had_waives_nothing_in_two_assemblies_either(gate, tmp_path):
+    (tmp_path / "inherited.toml").write_text(waiver())
+    before = write_assembly(tmp_path / "one", {"prod/main": {"Table": TABLE, "Q": QUEUE}})
+    after = write_assembly(tmp_path / "two", {"prod/main": {"Q": QUEUE}})
+    files = ["--waivers", str(tmp_path / "inherited.toml"), "--inherited", str(tmp_path / "inherited.toml")]
+    answer = gate.run("--assemblies", str(before), str(after), *files)
+    assert answer.code == 1
+    assert "has done its work" in answer.text
