@@ -127,6 +127,11 @@ class _Decoded:
     def readinto(self, view: memoryview) -> int:
         """Raises TransferError also for data that cannot be decoded: they were damaged on the way."""
         while True:
+            if self._decoder.eof:  # another member or frame, or the end
+                self._pending = self._decoder.unused_data or self._more()
+                if not self._pending:
+                    return 0
+                self._decoder = self._make(self._pending)
             try:
                 out = self._decoder.decode(self._pending, len(view))
             except (zlib.error, zstd.ZstdError) as error:
@@ -135,17 +140,13 @@ class _Decoded:
             if out:
                 view[: len(out)] = out
                 return len(out)
-            if self._decoder.eof and (rest := self._decoder.unused_data):
-                self._decoder, self._pending = self._make(rest), rest  # the next member or frame
-                continue
-            count = self._response.readinto(self._input)
-            if count == 0:
-                if not self._decoder.eof:
+            if not self._decoder.eof:
+                self._pending = self._more()
+                if not self._pending:
                     raise TransferError("the answer ends inside its content coding")
-                return 0
-            self._pending = bytes(self._input[:count])
-            if self._decoder.eof:
-                self._decoder = self._make(self._pending)
+
+    def _more(self) -> bytes:
+        return bytes(self._input[: self._response.readinto(self._input)])
 
 
 def body_of(response: Response) -> Body:

@@ -5,7 +5,7 @@ sends instead is either survived (a dropped or stalled connection, an expired UR
 apart: the archive changed, or the server does not serve ranges truthfully.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 
 from runtime.worker.fetch.errors import ArchiveChanged, NoRanges
@@ -32,6 +32,7 @@ class RangeStream:
         self._stop = stop
         self._open = ExitStack()
         self._response: Response | None = None
+        self._answer_stop = start
         self._patience = Patience(connector)
         self._watch = connector.watch()
 
@@ -64,7 +65,7 @@ class RangeStream:
                 if self._response is None:
                     self._connect()
                     continue
-                count = self._response.readinto(view)
+                count = self._response.readinto(view[: self._answer_stop - self.position])
                 if count == 0:
                     raise TransferError("the answer ended early")
                 self._watch.add(count)
@@ -75,7 +76,7 @@ class RangeStream:
                 self._watch = self._connector.watch()
                 continue
             self.position += count
-            if self.position == self._stop:
+            if self.position == self._answer_stop:
                 self._finish(self._response)
             self._patience.progressed(count)
             self._connector.meter.add(count)
@@ -94,9 +95,10 @@ class RangeStream:
         if head.status == HTTPStatus.PARTIAL_CONTENT:
             first, last, total = content_range(head)
             self._identity.check(head, total)
-            if first != self.position or last != self._stop - 1:
+            # A server may answer with less than was asked for (RFC 9110, 15.3.7), and some always do.
+            if first != self.position or last >= self._stop:
                 raise NoRanges(f"asked for bytes {self.position}-{self._stop - 1}, got {first}-{last}")
-            self._response = response
+            self._response, self._answer_stop = response, last + 1
             return
         try:
             if head.status == HTTPStatus.OK:
@@ -116,12 +118,10 @@ class RangeStream:
 
         Content-Length was compared before. Without one, a whole archive could pass for the range.
         """
-        if not response.head.is_chunked:
-            return
-        try:
-            more = response.readinto(memoryview(bytearray(1)))
-        except TransferError:
-            self.close()  # all that was wanted is here
-            return
+        more = 0
+        if "content-length" not in response.head.headers or response.head.is_chunked:
+            with suppress(TransferError):  # all that was wanted is here
+                more = response.readinto(memoryview(bytearray(1)))
+        self.close()
         if more:
             raise NoRanges("the server sends more than the range that was asked for")

@@ -1,6 +1,7 @@
 """GET over guarded connections: redirects followed by hand, each one judged like the first URL."""
 
 import contextlib
+import functools
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Transport:
         self._guard = guard
         self._headers_for = headers_for
         self._timeout_s = timeout_s
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or _usual_tls()
         self._max_redirects = max_redirects
         self._pool = ConnectionPool()  # only connections whose address was judged get in here
 
@@ -146,6 +147,12 @@ class Transport:
             except TransferError as error:
                 last = error
         raise last or TransferError(f"{host} has no address")
+
+
+@functools.cache
+def _usual_tls() -> ssl.SSLContext:
+    """Loading a CA bundle takes some tens of milliseconds; one serves all."""
+    return ssl.create_default_context()
 
 
 def origin_of(parts: SplitResult) -> Origin:

@@ -131,10 +131,10 @@ class HttpConnection:
 
     def _block(self) -> bytes:
         """A head, or trailers: everything up to a blank line."""
-        data, searched = self._pending, 0
+        data, searched, deadline = self._pending, 0, self._deadline()
         while (end := end_of_head(data, searched)) < 0 and len(data) <= MAX_HEAD_BYTES:
             searched = len(data)
-            data += self._recv()
+            data += self._recv(deadline)
         if not 0 <= end <= MAX_HEAD_BYTES:
             raise FramingError(f"the answer's headers are longer than {MAX_HEAD_BYTES} bytes")
         self._pending = data[end:]
@@ -170,8 +170,9 @@ class HttpConnection:
 
     def _next_chunk(self) -> bool:
         if self._in_chunk:
+            deadline = self._deadline()
             while len(self._pending) < 2:
-                self._pending += self._recv()
+                self._pending += self._recv(deadline)
             if not self._pending.startswith(b"\r\n"):
                 raise FramingError(f"a chunk goes on beyond its size with {self._pending[:40]!r}")
             self._pending = self._pending[2:]
@@ -183,10 +184,11 @@ class HttpConnection:
         return self._in_chunk
 
     def _line(self) -> bytes:
+        deadline = self._deadline()
         while (end := self._pending.find(b"\r\n", 0, MAX_LINE_BYTES)) < 0:
             if len(self._pending) > MAX_LINE_BYTES:
                 raise FramingError(f"a chunk's first line is longer than {MAX_LINE_BYTES} bytes")
-            self._pending += self._recv()
+            self._pending += self._recv(deadline)
         line, self._pending = self._pending[:end], self._pending[end + 2 :]
         return line
 
@@ -208,14 +210,21 @@ class HttpConnection:
             size += count
         return b"".join(parts)
 
-    def _recv(self) -> bytes:
+    def _recv(self, deadline: float) -> bytes:
+        """More of a head or of a chunk's frame, which must be whole by `deadline` however it drips."""
         try:
             data = self._sock.recv(_RECEIVE_BYTES)
         except (OSError, ValueError) as error:
             raise _transfer_error(error, "receiving") from error
         if not data:
             raise TransferError("the other side closed the connection")
+        if time.monotonic() > deadline:
+            raise TransferTimeout("a head drips in")
         return data
+
+    def _deadline(self) -> float:
+        """Long enough for one silence and for what comes after it."""
+        return time.monotonic() + 2 * self._timeout_s
 
     # --- ending ------------------------------------------------------------------------------------------
 
