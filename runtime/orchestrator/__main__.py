@@ -4,7 +4,10 @@ from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import JobLister
 from runtime.orchestrator.settings import OrchestratorSettings
+from runtime.shared.circuits import Keeper
 from runtime.shared.consumer import SourceQueue
+from runtime.shared.export_api.auth import SECRET
+from runtime.shared.export_api.client import LISTING, STATUS
 from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.settings import load
 from runtime.shared.wiring import consumer_for, wire_service
@@ -33,7 +36,9 @@ def main() -> None:
     )
     queue = SourceQueue(settings.export_jobs_queue_url, settings.export_jobs_dlq_url)
     consumer = consumer_for(parts, queue, handler, on_retry=handler.on_retry, on_parked=handler.on_parked)
-    parts.gate.guard(consumer)
+    # A job needs all three at once: a message received while one of them is away could only go back.
+    needed = frozenset((STATUS, LISTING, SECRET))
+    Keeper(parts.circuits, consumer, lambda away: not needed.isdisjoint(away)).start()
     exit_now(
         serve(
             settings, consumer=consumer, metrics=parts.metrics, protection=parts.protection, stop=parts.stop

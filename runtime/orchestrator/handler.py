@@ -25,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runtime.orchestrator.listing import JobLister, ListingFault
 from runtime.orchestrator.settings import OrchestratorSettings
 from runtime.shared import logs
+from runtime.shared.circuits import CircuitOpen
 from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry, Yield
 from runtime.shared.consumer.backoff import MAX_PAUSE_S
 from runtime.shared.consumer.queues import FIRST_SEEN
@@ -104,7 +105,7 @@ class ExportJobsHandler:
         except NotFound as error:
             reason = ParkReason.EXPORT_EXPIRED if isinstance(error, Gone) else ParkReason.UNKNOWN_JOB
             return Park(reason, str(error))
-        except ApiError as error:
+        except (ApiError, CircuitOpen) as error:
             return Retry(_kebab(error), str(error), error.retry_after_s)
         except ListingFault as fault:
             return (Park if fault.final else Retry)(fault.reason, str(fault))

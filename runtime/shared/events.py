@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 SOURCE = "export-processing"
 DetailType = Literal[
-    "Export Job Completed", "Export Job Incomplete", "Export Job Failed", "Export Task Parked"
+    "Export Job Completed",
+    "Export Job Incomplete",
+    "Export Job Failed",
+    "Export Task Parked",
+    "Export Circuit Changed",
 ]
 
 _NAMESPACE = uuid.UUID("5c0c2c9e-6d0f-5f5e-9a53-0d1c3a5f6b7e")

@@ -17,6 +17,7 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import Ama
 from runtime.shared import logs
 
 Unit = Literal["Count", "Seconds", "Bytes", "None"]
+Dimensions = tuple[tuple[str, str], ...]
 
 # An EMF line holds at most 100 values per metric and 100 metrics; staying below keeps the provider from
 # printing.
@@ -34,7 +35,7 @@ class Metrics:
         self._interval_s = interval_s
         self._lock = threading.Lock()
         self._values: dict[tuple[str, Unit], list[float]] = {}
-        self._gauges: dict[tuple[str, Unit], float] = {}
+        self._gauges: dict[tuple[str, Unit, Dimensions], float] = {}
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -47,10 +48,12 @@ class Metrics:
             else:
                 values.append(value)
 
-    def gauge(self, name: str, value: float, unit: Unit = "None") -> None:
-        """A level that holds until it is set again; written at every flush."""
+    def gauge(self, name: str, value: float, unit: Unit = "None", **dimensions: str) -> None:
+        """A level that holds until it is set again; written at every flush, `dimensions` beside the common
+        ones. Each combination of their values is a metric of its own, and is paid for.
+        """
         with self._lock:
-            self._gauges[name, unit] = value
+            self._gauges[name, unit, tuple(sorted(dimensions.items()))] = value
 
     @contextmanager
     def timer(self, name: str) -> Iterator[None]:
@@ -76,16 +79,24 @@ class Metrics:
     def flush(self) -> None:
         """Write everything added since the last flush, and every gauge."""
         with self._lock:
-            values = {key: list(observed) for key, observed in self._values.items()}
-            values.update({key: [level] for key, level in self._gauges.items()})
+            lines: dict[Dimensions, dict[tuple[str, Unit], list[float]]] = {(): dict(self._values)}
+            for (name, unit, dimensions), level in self._gauges.items():
+                lines.setdefault(dimensions, {})[name, unit] = [level]
             self._values.clear()
+        for dimensions, values in lines.items():
+            self._write_all(values, dimensions)
+
+    def _write_all(self, values: dict[tuple[str, Unit], list[float]], dimensions: Dimensions) -> None:
         while values:
-            self._write({key: observed[:_VALUES_PER_LINE] for key, observed in values.items()})
+            self._write({key: observed[:_VALUES_PER_LINE] for key, observed in values.items()}, dimensions)
             values = {key: rest for key, observed in values.items() if (rest := observed[_VALUES_PER_LINE:])}
 
-    def _write(self, values: Mapping[tuple[str, Unit], list[float]]) -> None:
+    def _write(self, values: Mapping[tuple[str, Unit], list[float]], dimensions: Dimensions) -> None:
         provider = AmazonCloudWatchEMFProvider(
-            metric_set={}, dimension_set=dict(self._dimensions), metadata_set={}, namespace=self._namespace
+            metric_set={},
+            dimension_set={**self._dimensions, **dict(dimensions)},
+            metadata_set={},
+            namespace=self._namespace,
         )
         for (name, unit), observed in values.items():
             for value in observed:

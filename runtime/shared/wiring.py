@@ -11,6 +11,9 @@ import httpx
 
 from runtime.shared import logs
 from runtime.shared.aws import AwsClients, aws_clients
+from runtime.shared.circuits import CircuitConfig, Circuits
+from runtime.shared.circuits.announcing import Announcer
+from runtime.shared.circuits.store import LedgerCircuits
 from runtime.shared.consumer import (
     Consumer,
     ConsumerOptions,
@@ -22,10 +25,8 @@ from runtime.shared.consumer import (
 )
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import ExportApi
-from runtime.shared.export_api.auth import authenticator
-from runtime.shared.export_api.circuit import Circuit
+from runtime.shared.export_api.auth import Guarded, authenticator
 from runtime.shared.export_api.credentials import SecretStore
-from runtime.shared.export_api.gate import CircuitGate
 from runtime.shared.export_api.transport import DeadlineTransport
 from runtime.shared.ledger import Ledger, MessageLedger
 from runtime.shared.ledger.table import LedgerTable
@@ -50,7 +51,7 @@ class Parts:
     messages: MessageLedger
     reporter: JobReporter
     api: ExportApi
-    gate: CircuitGate
+    circuits: Circuits
     stop: StopSignal
 
 
@@ -70,7 +71,17 @@ def wire_service(settings: CommonSettings) -> Parts:
         aws.dynamodb, settings.ledger_table_name, retention_days=settings.ledger_retention_days
     )
     ledger = Ledger(table)
-    gate = CircuitGate(metrics, reset_s=settings.breaker_reset_s)
+    bus = EventBus(aws.events, settings.event_bus_name)
+    circuits = Circuits(
+        CircuitConfig(
+            failures=settings.breaker_failures,
+            minimum_calls=2 * settings.breaker_failures,
+            reset_s=settings.breaker_reset_s,
+            probe_deadline_s=settings.export_api_timeout_s,
+        ),
+        LedgerCircuits(table),
+        Announcer(metrics, bus),
+    )
     http = httpx.Client(
         transport=DeadlineTransport(
             connections=settings.slots + 2, deadline_s=settings.export_api_deadline_s
@@ -83,8 +94,10 @@ def wire_service(settings: CommonSettings) -> Parts:
     api = ExportApi(
         settings,
         http,
-        authenticator(settings, SecretStore(aws.secrets, settings.export_api_secret_arn), http),
-        Circuit(failures=settings.breaker_failures, reset_s=settings.breaker_reset_s, listener=gate),
+        Guarded(
+            authenticator(settings, SecretStore(aws.secrets, settings.export_api_secret_arn), http), circuits
+        ),
+        circuits,
         timer=partial(metrics.timer, "ApiLatency"),
         on_error=lambda _kind: metrics.add("ApiErrors"),
     )
@@ -98,14 +111,9 @@ def wire_service(settings: CommonSettings) -> Parts:
         ),
         ledger=ledger,
         messages=MessageLedger(table),
-        reporter=JobReporter(
-            ledger,
-            EventBus(aws.events, settings.event_bus_name),
-            aws.sqs,
-            settings.download_tasks_queue_url,
-        ),
+        reporter=JobReporter(ledger, bus, aws.sqs, settings.download_tasks_queue_url),
         api=api,
-        gate=gate,
+        circuits=circuits,
         stop=stop,
     )
 

@@ -2,6 +2,9 @@
 S3.
 """
 
+from functools import partial
+
+from runtime.shared.circuits import Keeper
 from runtime.shared.consumer import SourceQueue
 from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.settings import load
@@ -23,7 +26,7 @@ def main() -> None:
     settings = load(WorkerSettings)
     parts = wire_service(settings)
     clients = Clients.create(settings.bucket_name, parts.aws.session)
-    processor = wire_processor(settings, clients, parts.api)
+    processor = wire_processor(settings, clients, parts.api, parts.circuits)
     metrics = WorkerMetrics(parts.metrics)
     handler = DownloadHandler(
         processor=processor,
@@ -58,7 +61,8 @@ def main() -> None:
     )
     queue = SourceQueue(settings.download_tasks_queue_url, settings.download_tasks_dlq_url)
     consumer = consumer_for(parts, queue, handler, on_retry=handler.on_retry, on_parked=handler.on_parked)
-    parts.gate.guard(consumer)
+    needs = partial(processor.hosts.need, with_credentials=parts.api.takes_credentials)
+    Keeper(parts.circuits, consumer, needs).start()
     exit_now(
         serve(
             settings,

@@ -4,6 +4,7 @@ import sqlite3
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runtime.shared.circuits import CircuitOpen
 from runtime.shared.consumer import Outcome, Park, Retry, Yield
 from runtime.shared.contracts import ParkReason
 from runtime.shared.events import EventNotSent
@@ -27,6 +28,8 @@ def outcome_of(error: Exception) -> Outcome | None:
             return Park(ParkReason.UNKNOWN_FILE, str(error))
         case Busy():
             return Yield("busy", delay_s=error.retry_after_s)
+        case CircuitOpen():
+            return Retry("circuit-open", str(error), error.retry_after_s)
         case ApiError():
             return Retry("export-api-error", str(error), error.retry_after_s)
         case DownloadFailed():

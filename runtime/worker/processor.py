@@ -26,6 +26,7 @@ from runtime.worker.fetch.errors import (
     NotTheArchive,
     SplitOutdated,
 )
+from runtime.worker.fetch.hosts import DownloadHosts
 from runtime.worker.fetch.locator import Locator
 from runtime.worker.fetch.meter import ByteMeter
 from runtime.worker.fetch.patience import Connector
@@ -126,6 +127,7 @@ class ArchiveProcessor:
     memory: ByteBudget
     scratch: Scratch
     transport: Transport
+    hosts: DownloadHosts
     limits: Limits
     planner: Planner
     publisher: Publisher
@@ -181,7 +183,9 @@ class ArchiveProcessor:
                     unsteady, changes = error, changes + 1
                     # Where each node of the server has validators of its own, one answer is of one node.
                     ranges = ranges and changes < _CHANGES_BEFORE_SPOOLING
-        raise DownloadFailed(f"the archive does not stay the same while it is read: {unsteady}")
+        raise DownloadFailed(
+            f"the archive does not stay the same while it is read: {unsteady}", of_host=False
+        )
 
     def close(self) -> None:
         """Let the shared threads end."""
@@ -205,27 +209,33 @@ class ArchiveProcessor:
             stall_min_bytes_per_s=self.settings.stall_min_bytes_per_s,
             stall_window_s=self.settings.stall_window_s,
         )
-        with timings.stage("open"):
-            archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew)
-        try:
+        with self.hosts.call(locator.url) as host_is_well:
             with timings.stage("open"):
-                reads = RecordedReads(archive)
-                directory = self._directory(task, archive, reads)
-            part = (task.part.first, task.part.last) if task.part is not None else None
-            if part is not None and part[1] > len(directory):
-                raise SplitOutdated(f"it has {len(directory)} entries, fewer than when it was split")
-            with timings.stage("plan"):
-                plan = self.planner.plan(task.export_job_id, directory, scope, part)
-            if may_split and plan.bytes_to_fetch > self.settings.split_bytes:
-                cut = split_ranges(plan, len(directory), self.settings.split_bytes)
-                if len(cut) > 1:
-                    return TooLarge(cut)
-            transfer = self._fetch(attempt, archive, plan)
-            if _in_doubt(plan, archive):
-                reads.confirm(directory.offset)
-        finally:
-            archive.close()
+                archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew)
+            host_is_well()
+            try:
+                with timings.stage("open"):
+                    reads = RecordedReads(archive)
+                    directory = self._directory(attempt.task, archive, reads)
+                with timings.stage("plan"):
+                    plan = self._plan(attempt, directory)
+                if may_split and plan.bytes_to_fetch > self.settings.split_bytes:
+                    cut = split_ranges(plan, len(directory), self.settings.split_bytes)
+                    if len(cut) > 1:
+                        return TooLarge(cut)
+                transfer = self._fetch(attempt, archive, plan)
+                if _in_doubt(plan, archive):
+                    reads.confirm(directory.offset)
+            finally:
+                archive.close()
         return self._publish(attempt, archive, directory, plan, transfer)
+
+    def _plan(self, attempt: "_Attempt", directory: Directory) -> Plan:
+        part = attempt.task.part
+        span = (part.first, part.last) if part is not None else None
+        if span is not None and span[1] > len(directory):
+            raise SplitOutdated(f"it has {len(directory)} entries, fewer than when it was split")
+        return self.planner.plan(attempt.task.export_job_id, directory, attempt.scope, span)
 
     def _directory(self, task: DownloadTask, archive: ArchiveBytes, reads: RecordedReads) -> Directory:
         """Refused only for the same bytes twice; what may come right later is not refused at all."""

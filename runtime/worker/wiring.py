@@ -2,10 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from runtime.shared.circuits import Circuits
 from runtime.worker.archive import Limits
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.clients import Clients
 from runtime.worker.fetch.guard import HostGuard
+from runtime.worker.fetch.hosts import DownloadHosts
 from runtime.worker.fetch.spool import Scratch
 from runtime.worker.fetch.transport import Transport
 from runtime.worker.manifest.publish import Publisher
@@ -18,10 +20,14 @@ from runtime.worker.transfer.multipart import MIN_PART_BYTES
 
 
 def wire_processor(
-    settings: WorkerSettings, clients: Clients, api: ExportApiAccess | None = None
+    settings: WorkerSettings,
+    clients: Clients,
+    api: ExportApiAccess | None = None,
+    circuits: Circuits | None = None,
 ) -> ArchiveProcessor:
-    """One per process; without `api`, download URLs are used as they are."""
+    """One per process; without `api`, download URLs are used as they are, without `circuits` at any time."""
     api = api or NoApi()
+    transport = _transport(settings, api)
     limits = Limits(
         max_entries=settings.max_entries,
         max_directory_bytes=settings.max_directory_bytes,
@@ -37,7 +43,8 @@ def wire_processor(
         api=api,
         memory=_memory(settings),
         scratch=Scratch(settings.scratch_dir, settings.scratch_budget_bytes),
-        transport=_transport(settings, api),
+        transport=transport,
+        hosts=DownloadHosts(circuits, transport),
         limits=limits,
         planner=_planner(settings, clients, limits),
         publisher=Publisher(clients.s3, settings.bucket_name),

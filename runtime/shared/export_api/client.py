@@ -16,9 +16,9 @@ from urllib.parse import quote
 import httpx
 
 from runtime.shared.backoff import Backoff, Wait
+from runtime.shared.circuits import Circuits
 from runtime.shared.export_api.auth import Authenticator
 from runtime.shared.export_api.body import ACCEPT_ENCODING, Unreadable, read_beginning, read_document
-from runtime.shared.export_api.circuit import Circuit
 from runtime.shared.export_api.errors import (
     ApiError,
     Gone,
@@ -33,6 +33,9 @@ from runtime.shared.export_api.pagination import Asked, pages_of
 from runtime.shared.export_api.profile import JobStatus, VendorProfile
 from runtime.shared.export_api.records import FileRecord, RecordReader, expand
 from runtime.shared.retry_after import retry_after_s
+
+# The circuits of the API: one may fail while the others are well.
+STATUS, LISTING, RECORD = "status", "listing", "record"
 
 # Waits longer than this are the message's to make, not the slot's.
 INLINE_WAIT_S = 3.0
@@ -81,7 +84,7 @@ class ExportApi:
         profile: VendorProfile,
         http: httpx.Client,
         authenticator: Authenticator,
-        circuit: Circuit,
+        circuits: Circuits,
         *,
         timer: Callable[[], AbstractContextManager[None]] = nullcontext,
         on_error: Callable[[str], None] = lambda _kind: None,
@@ -91,22 +94,26 @@ class ExportApi:
         self._base = httpx.URL(profile.export_api_base_url)
         self._http = http
         self._authenticator = authenticator
-        self._circuit = circuit
+        self._circuits = circuits
         self._timer = timer
         self._on_error = on_error
         self._utc_now = utc_now
         self._reader = RecordReader(profile, self.absolute)
         self._pages = pages_of(profile, self._own)
+        # What each dependency was asked last, which is what a probe asks.
+        self._asked: dict[str, str] = {}
+        for dependency in (STATUS, LISTING, RECORD):
+            circuits.add(dependency, counts=_counts, probe=self._probe)
 
     def job_status(self, export_job_id: str, *, wait: Wait = time.sleep) -> JobStatus:
         """Raises ApiError; NotFound for an unknown job."""
         url = self._url(self._profile.export_api_status_path, export_job_id=export_job_id)
-        return self._reader.status(self._get(url, wait=wait).document, export_job_id)
+        return self._reader.status(self._get(STATUS, url, wait=wait).document, export_job_id)
 
     def get_file(self, export_job_id: str, file_id: str, *, wait: Wait = time.sleep) -> FileRecord:
         """The file's record with a fresh `download_url`. Raises ApiError; NotFound for an unknown file."""
         url = self._url(self._profile.export_api_file_path, export_job_id=export_job_id, file_id=file_id)
-        return self._reader.file(self._get(url, wait=wait).document, file_id)
+        return self._reader.file(self._get(RECORD, url, wait=wait).document, file_id)
 
     def list_files(self, export_job_id: str, position: str | None = None, *, wait: Wait = time.sleep) -> Page:
         """The page of the job's files at `position` (None: the first). Raises ApiError."""
@@ -117,7 +124,7 @@ class ExportApi:
             url = self._url(self._profile.export_api_files_path, export_job_id=export_job_id)
             url = str(httpx.URL(url).copy_merge_params(dict(parameters or {})))
         try:
-            answer = self._get(url, wait=wait)
+            answer = self._get(LISTING, url, wait=wait)
         except (NotFound, Refused) as error:
             if position is None or not self._pages.beyond_the_end(position, error.status or 0):
                 raise
@@ -168,9 +175,13 @@ class ExportApi:
 
         `fresh` after a 401 or 403. Raises Unauthorised | Unavailable.
         """
-        if not self._profile.export_api_token_with_downloads or not self.is_own(url):
+        if not self.takes_credentials(url):
             return {}
         return {**self._profile.export_api_headers, **self._authenticator.headers(fresh=fresh)}
+
+    def takes_credentials(self, url: str) -> bool:
+        """Whether a download from this URL is asked for with the API's credentials."""
+        return self._profile.export_api_token_with_downloads and self.is_own(url)
 
     def _url(self, template: str, **ids: str) -> str:
         """A path of the API below its base URL."""
@@ -191,9 +202,9 @@ class ExportApi:
             raise InvalidAnswer("the API refers to another origin for its own documents")
         return str(absolute)
 
-    def _get(self, url: str, *, wait: Wait) -> Answer:
+    def _get(self, dependency: str, url: str, *, wait: Wait) -> Answer:
         """GET a JSON document from the API's own origin, retrying inline what a moment may heal. Raises
-        ApiError.
+        ApiError, CircuitOpen.
         """
         if not self.is_own(url):
             raise InvalidAnswer("the API refers to another origin for its own documents")
@@ -201,13 +212,26 @@ class ExportApi:
         attempts = self._profile.export_api_attempts
         backoff = Backoff(wait, attempts=attempts, base_s=FIRST_WAIT_S, max_s=INLINE_WAIT_S)
         # The circuit counts whole operations: a few failed tries of one request are not an outage.
-        with self._circuit.call(_counts):
+        self._asked[dependency] = url
+        with self._circuits.call(dependency):
             while True:
                 try:
                     return self._observed(url)
                 except Unavailable as error:
                     if not backoff.failed(error.retry_after_s):
                         raise
+
+    def _probe(self, dependency: str) -> None:
+        """Ask once what was asked last. Raises ApiError, CircuitOpen (of the secret)."""
+        # A task that has asked nothing yet asks for a job that nobody has: an answer that it is unknown comes
+        # from an API that is well, and where only real jobs fail the circuit opens again at once.
+        made_up = {"export_job_id": "circuit-probe", "file_id": "circuit-probe"}
+        templates = {
+            STATUS: self._profile.export_api_status_path,
+            LISTING: self._profile.export_api_files_path,
+            RECORD: self._profile.export_api_file_path,
+        }
+        self._observed(self._asked.get(dependency) or self._url(templates[dependency], **made_up))
 
     def _observed(self, url: str) -> Answer:
         try:
@@ -306,7 +330,7 @@ class Failure:
 
 
 def _counts(error: BaseException) -> bool:
-    """What tells the circuit that the API is unwell: not a 404, and not a limit on our own rate."""
+    """What says that the API is unwell: not a 404, not a limit on our own rate, and not our own secret."""
     return isinstance(error, (Unavailable, InvalidAnswer, Unauthorised)) and not isinstance(
         error, RateLimited
     )

@@ -5,8 +5,6 @@ class ApiError(Exception):
     """Base; the text names the request without its query string."""
 
     retry_after_s: float | None = None
-    outage: bool = False
-    """The circuit had been open and this was the call that tried: the API's fault, not this message's."""
     status: int | None = None
     """The status of the answer, where there was one."""
 
@@ -27,6 +25,10 @@ class Unauthorised(ApiError):
     """401 or 403 with freshly read credentials. Retry: an operator has to put the secret right."""
 
 
+class NoCredentials(ApiError):
+    """The secret cannot be read, holds nothing usable, or gives no token: the API was not asked. Retry."""
+
+
 class InvalidAnswer(ApiError):
     """An answer that is not the contract: HTML, broken JSON, a missing field, another origin. Retry."""
 
@@ -40,12 +42,4 @@ class Unavailable(ApiError):
 
 
 class RateLimited(Unavailable):
-    """429, or 403 with a Retry-After: nobody's fault. Yield for `retry_after_s`."""
-
-
-class CircuitOpen(ApiError):
-    """Too many failures in a row; no request was made. Yield for `retry_after_s`."""
-
-    def __init__(self, retry_after_s: float) -> None:
-        super().__init__("the circuit to the Export API is open")
-        self.retry_after_s: float = retry_after_s
+    """429, or 403 with a Retry-After: nobody's fault. Retry after `retry_after_s`."""

@@ -2,11 +2,15 @@
 
 
 class DownloadFailed(Exception):
-    """Transient: the server or the way to it is in trouble; a later attempt may succeed."""
+    """Transient: the server or the way to it is in trouble; a later attempt may succeed.
 
-    def __init__(self, text: str, retry_after_s: float | None = None) -> None:
+    `of_host` is false for trouble with this archive alone, which says nothing about the host's others.
+    """
+
+    def __init__(self, text: str, retry_after_s: float | None = None, *, of_host: bool = True) -> None:
         super().__init__(text)
         self.retry_after_s = retry_after_s
+        self.of_host = of_host
 
 
 class ArchiveChanged(Exception):

@@ -69,7 +69,7 @@ class Patience:
     def refused(self, url: str, text: str) -> None:
         """The URL may be no longer good: get a fresh one, once. Raises DownloadFailed when it was in vain."""
         if self.renewed:
-            raise DownloadFailed(f"{text}, even to a fresh download URL")
+            raise DownloadFailed(f"{text}, even to a fresh download URL", of_host=False)
         self.renewed = True
         _log.info("Asking for a fresh download URL: %s", text)
         self._locator.renew(url)

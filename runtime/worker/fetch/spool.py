@@ -115,7 +115,9 @@ class SpooledArchive:
         with self._fetching:
             if self._downloads == 1 or any(start < last and first < stop for first, last in self._differing):
                 if self._downloads == _MOST_DOWNLOADS:
-                    raise DownloadFailed(f"the archive came differently each of {_MOST_DOWNLOADS} times")
+                    raise DownloadFailed(
+                        f"the archive came differently each of {_MOST_DOWNLOADS} times", of_host=False
+                    )
                 _log.info("Spooling again: bytes %d-%d are in doubt", start, stop - 1)
                 patience = Patience(self._connector)
                 self._differing = _get_whole(self._connector, patience, self._overwrite, anew=True)

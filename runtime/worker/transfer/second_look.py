@@ -40,4 +40,6 @@ def look_again(
             refused = found
         finally:
             stream.close()
-    raise DownloadFailed(f"an entry's bytes are different each time they are fetched; lastly {refused.text}")
+    raise DownloadFailed(
+        f"an entry's bytes are different each time they are fetched; lastly {refused.text}", of_host=False
+    )

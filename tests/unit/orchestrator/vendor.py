@@ -9,7 +9,7 @@ import httpx
 
 from runtime.orchestrator.settings import OrchestratorSettings
 from runtime.shared.export_api import ExportApi
-from runtime.shared.export_api.circuit import Circuit
+from tests.unit.shared.circuits.fleet import unshared
 
 BASE = "https://api.example"
 
@@ -103,4 +103,4 @@ class Vendor:
     def api(self, *, failures: int = 99, **profile: Any) -> ExportApi:
         http = httpx.Client(transport=Wire(self), trust_env=False)
         values = {"export_api_attempts": 2, "export_api_pagination": self.mode} | profile
-        return ExportApi(settings(**values), http, NoAuth(), Circuit(failures=failures, reset_s=30))
+        return ExportApi(settings(**values), http, NoAuth(), unshared(failures=failures))

@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
+from runtime.shared.circuits import CircuitOpen
 from runtime.shared.consumer import (
     Cancellation,
     Cancelled,
@@ -15,7 +16,7 @@ from runtime.shared.consumer import (
     Retry,
     Yield,
 )
-from runtime.shared.export_api import CircuitOpen, NotFound, RateLimited, Unavailable
+from runtime.shared.export_api import NotFound, RateLimited, Unavailable
 from runtime.shared.ledger import WorkUnit
 from tests.unit.worker.conftest import World, zip_of
 from tests.unit.worker.desk import Desk, deliver
@@ -117,7 +118,7 @@ class FailingApi:
     [
         (NotFound("gone"), Park, "unknown-file"),
         (RateLimited("slow down", 7), Retry, "export-api-error"),
-        (CircuitOpen(3), Retry, "export-api-error"),
+        (CircuitOpen("record", 3), Retry, "circuit-open"),
         (Unavailable("500"), Retry, "export-api-error"),
     ],
 )

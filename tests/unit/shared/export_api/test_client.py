@@ -24,9 +24,9 @@ from runtime.shared.export_api import (
 )
 from runtime.shared.export_api import client as api_client
 from runtime.shared.export_api.auth import Bearer
-from runtime.shared.export_api.circuit import Circuit
 from tests.unit.conftest import Clock
 from tests.unit.orchestrator.vendor import Wire, settings
+from tests.unit.shared.circuits.fleet import unshared
 from tests.unit.shared.export_api.secrets import Secrets, store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,15 +41,12 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_client, "FIRST_WAIT_S", 0)
 
 
-def api(
-    answer: Answer, *, secrets: Secrets | None = None, circuit: Circuit | None = None, **options: Any
-) -> ExportApi:
+def api(answer: Answer, *, secrets: Secrets | None = None, failures: int = 100, **options: Any) -> ExportApi:
     http = httpx.Client(transport=Wire(answer))
     clock = Clock()
     authenticator = Bearer(store(secrets or Secrets(), clock))
-    circuit = circuit or Circuit(failures=100, reset_s=30)
     profile = settings(export_api_base_url=BASE, export_api_attempts=3)
-    return ExportApi(profile, http, authenticator, circuit, utc_now=lambda: NOW, **options)
+    return ExportApi(profile, http, authenticator, unshared(failures), utc_now=lambda: NOW, **options)
 
 
 def always(status: int, **options: Any) -> Answer:
@@ -148,7 +145,7 @@ def test_a_rotated_secret_is_read_again_once() -> None:
 
     http = httpx.Client(transport=Wire(answer))
     profile = settings(export_api_base_url=BASE, export_api_attempts=1)
-    client = ExportApi(profile, http, Bearer(store(secrets, clock)), Circuit(failures=9, reset_s=1))
+    client = ExportApi(profile, http, Bearer(store(secrets, clock)), unshared(9))
     assert client.job_status("job") == "running"
     assert seen == ["Bearer one", "Bearer two"]
     assert secrets.reads == 2

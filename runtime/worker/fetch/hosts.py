@@ -1,0 +1,86 @@
+"""The circuits of the hosts that downloads come from.
+
+An archive's opening and what follows are one call: opening it says that the host is well, and a download that
+fails for good, then or later, that it is not.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Timer
+from urllib.parse import urlsplit
+
+from runtime.shared.circuits import Circuits
+from runtime.shared.consumer import Cancellation, Cancelled
+from runtime.shared.export_api.auth import SECRET
+from runtime.worker.bounds.scope import scope_of
+from runtime.worker.fetch.errors import DownloadFailed
+from runtime.worker.fetch.transport import Transport
+from runtime.worker.http.errors import TransferError
+
+KIND = "download"
+_MOST_HOSTS = 100
+
+
+class DownloadHosts:
+    """Thread-safe; without circuits nothing is guarded. A probe asks for the first byte of what was last
+    downloaded from the host.
+    """
+
+    def __init__(self, circuits: Circuits | None, transport: Transport) -> None:
+        self._circuits = circuits
+        self._transport = transport
+        self._last: dict[str, str] = {}
+        if circuits is not None:
+            deadline_s = circuits.config.probe_deadline_s
+            circuits.add(KIND, counts=_counts, probe=lambda dependency: self._probe(dependency, deadline_s))
+
+    @contextmanager
+    def call(self, url: str) -> Iterator[Callable[[], None]]:
+        """Guard the download of one archive; call what it gives once the archive is open. Raises
+        CircuitOpen.
+        """
+        if self._circuits is None:
+            yield lambda: None
+            return
+        dependency = f"{KIND}:{(urlsplit(url).hostname or '').lower()}"
+        if dependency in self._last or len(self._last) < _MOST_HOSTS:
+            self._last[dependency] = url
+        with self._circuits.call(dependency) as succeeded:
+            yield succeeded
+
+    def need(self, away: frozenset[str], *, with_credentials: Callable[[str], bool]) -> bool:
+        """Whether nothing of what this process has downloaded from could be reached without `away`.
+
+        `with_credentials` tells the URLs that are asked for with the API's secret.
+        """
+        used = dict(self._last)
+        if not used:
+            # Nothing has been downloaded yet: the fleet's word is all there is.
+            return any(name.startswith(f"{KIND}:") for name in away)
+        return all(host in away or (SECRET in away and with_credentials(url)) for host, url in used.items())
+
+    def _probe(self, dependency: str, deadline_s: float) -> None:
+        """Raises DownloadFailed unless the host answers, and below 500; 429 is no sign of health either."""
+        # Without anything downloaded from there its root has to do: what is wrong with the archives alone
+        # opens the circuit again.
+        url = self._last.get(dependency) or f"https://{dependency.partition(':')[2]}/"
+        cancellation = Cancellation()
+        timer = Timer(deadline_s, cancellation.set, ("time-cap",))
+        timer.daemon = True
+        timer.start()
+        try:
+            with (
+                scope_of(cancellation) as scope,
+                self._transport.get(url, {"Range": "bytes=0-0"}, scope, anew=True) as response,
+            ):
+                status = response.head.status
+        except (TransferError, Cancelled) as error:
+            raise DownloadFailed(f"the probe failed: {error}") from error
+        finally:
+            timer.cancel()
+        if status >= 500 or status in {408, 429}:
+            raise DownloadFailed(f"the probe was answered with {status}")
+
+
+def _counts(error: BaseException) -> bool:
+    return isinstance(error, DownloadFailed) and error.of_host
