@@ -148,14 +148,16 @@ class ExportApi:
         if _PLAIN.fullmatch(url):
             return url
         try:
+            given = httpx.URL(url)
             absolute = self._base.copy_with(path=self._base.path.rstrip("/") + "/").join(url)
-            if httpx.URL(url).is_absolute_url and absolute.scheme in {"http", "https"} and absolute.host:
-                return url
         except (httpx.InvalidURL, ValueError) as error:
             raise InvalidAnswer("an answer holds a URL that cannot be read") from error
-        if absolute.scheme not in {"http", "https"} or not absolute.host:
-            raise InvalidAnswer(f"an answer holds a URL that is not http(s) ({absolute.scheme[:20]}:)")
-        return str(absolute)
+        scheme = given.scheme or absolute.scheme
+        if scheme not in {"http", "https"}:
+            raise InvalidAnswer(f"an answer holds a URL that is not http(s) ({scheme[:20]}:)")
+        if given.scheme and not given.host:
+            raise InvalidAnswer("an answer holds a URL without a host")
+        return url if given.is_absolute_url else str(absolute)
 
     def is_own(self, url: str) -> bool:
         """True when the URL is on the API's own origin (scheme, host and port), beyond any doubt."""

@@ -144,8 +144,8 @@ class RecordReader:
             if self._encoded and "file_id" in fields:
                 fields["file_id"] = self.own_id(_number_as_text(fields["file_id"]))
             url = fields.get("download_url")
-            if isinstance(url, str) and url.strip():
-                fields["download_url"] = self._absolute(url.strip())
+            if isinstance(url, str):
+                fields["download_url"] = self._absolute(url.strip()) if url.strip() else ""
             return FileRecord.model_validate(fields)
         except ValidationError as error:
             raise UnusableRecord(describe(error)) from error

@@ -345,6 +345,24 @@ def test_several_jobs_are_fanned_out_each_on_its_own(world: World) -> None:
     assert {m["Attributes"]["MessageGroupId"] for m in messages} == {"j1", "j2", "j3"}
 
 
+def test_one_bad_id_is_parked_by_itself_and_holds_back_no_other(world: World) -> None:
+    body = {"export_job_ids": ["j1", "x/y", 7, "j2"], "priority": "urgent", "correlation_id": ""}
+    handler = world.handler(Vendor([[]]))
+    assert handler(delivery(body)) == Done()
+    messages = world.aws.drain(world.jobs_url)
+    outcomes = {}
+    for message in messages:
+        (job,) = json.loads(message["Body"])["export_job_ids"]
+        assert message["MessageAttributes"]["first_seen"]["StringValue"] == NOW.isoformat()
+        outcomes[job] = handler(delivery(message["Body"]))
+    assert outcomes["j1"] == outcomes["j2"] == Done()
+    for bad in ("x/y", 7):
+        parked = outcomes[bad]
+        assert isinstance(parked, Park)
+        assert parked.reason == "malformed-message"
+        assert "export_job_ids.0" in parked.error
+
+
 @pytest.mark.parametrize("body", ["", "[]", '{"export_job_ids": []}', '{"export_job_ids": ["a/b"]}'])
 def test_what_is_not_the_contract_is_parked(world: World, body: str) -> None:
     outcome = world.handler(Vendor([[]]))(delivery(body))
