@@ -17,7 +17,6 @@ from runtime.orchestrator.listing import JobLister
 from runtime.shared.consumer import Cancellation, Delivery, Park, Retry, Yield
 from runtime.shared.export_api import ExportApi
 from runtime.shared.export_api.auth import Bearer
-from runtime.shared.export_api.circuit import Circuit
 from runtime.shared.export_api.credentials import SecretStore
 from runtime.shared.export_api.transport import DeadlineTransport
 from runtime.shared.ledger import JobClaim, JobState, ListingState
@@ -26,6 +25,7 @@ from runtime.shared.metrics import Metrics
 from tests.unit.conftest import Clock
 from tests.unit.orchestrator.test_handler import NOW
 from tests.unit.orchestrator.vendor import settings
+from tests.unit.shared.circuits.fleet import unshared
 from tests.unit.shared.export_api.secrets import Secrets
 
 
@@ -147,8 +147,10 @@ class MemoryLedger:
         self.listing = ListingState()
         self.complete = False
 
-    def claim_job(self, job: str, *, owner: str, lease_s: float, correlation_id: str) -> JobClaim:
-        return JobClaim(job, 1, owner, correlation_id, self.listing)
+    def claim_job(self, job: str, *, owner: str, correlation_id: str, **_: Any) -> JobClaim:
+        return JobClaim(
+            export_job_id=job, generation=1, owner=owner, correlation_id=correlation_id, listing=self.listing
+        )
 
     def renew_job(self, claim: JobClaim, lease_s: float) -> None: ...
 
@@ -164,7 +166,14 @@ class MemoryLedger:
 
     def finish_listing(self, claim: JobClaim, listing: ListingState) -> JobState:
         self.listing, self.complete = listing, True
-        return JobState(claim.export_job_id, "processing", True, len(self.files), 0, 0)
+        return JobState(
+            export_job_id=claim.export_job_id,
+            status="processing",
+            listing_complete=True,
+            tasks_total=len(self.files),
+            tasks_done=0,
+            tasks_parked=0,
+        )
 
 
 class Sent:
@@ -179,7 +188,7 @@ class Sent:
 
 
 class Silent:
-    def report(self, _state: JobState) -> None: ...
+    def ask_for_count(self, _state: JobState) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -206,7 +215,7 @@ def api_of(server: OddServer, secrets: Secrets | None = None, **profile: Any) ->
     configured = settings(**values)
     http = _http(configured.export_api_deadline_s, configured.export_api_timeout_s)
     secret = SecretStore(secrets or Secrets(), "arn", clock=lambda: 0.0)  # type: ignore[arg-type]
-    return ExportApi(configured, http, Bearer(secret), Circuit(failures=99, reset_s=1))
+    return ExportApi(configured, http, Bearer(secret), unshared(failures=99))
 
 
 @cache
