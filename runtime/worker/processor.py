@@ -4,7 +4,6 @@ Knows nothing of queues and leases: a service wraps it, and a benchmark calls it
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Protocol
 
 from runtime.shared.contracts import DownloadTask, ParkReason
 from runtime.shared.export_api import FileRecord
-from runtime.worker.archive import ArchiveRejected, Directory, Limits, read_directory
+from runtime.worker.archive import ArchiveRejected, Directory, Limits, Workspace, read_directory
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.bounds.scope import CancellationLike, Scope, scope_of
 from runtime.worker.bounds.window import Window
@@ -44,7 +43,8 @@ from runtime.worker.manifest.manifest import (
 )
 from runtime.worker.manifest.publish import Fence, Publisher
 from runtime.worker.plan.parts import split_ranges
-from runtime.worker.plan.planner import Plan, Planner
+from runtime.worker.plan.planner import PLANNING_BYTES, Plan, Planner
+from runtime.worker.plan.scratch_workspace import scratch_workspace
 from runtime.worker.plan.spans import pieces
 from runtime.worker.settings import WorkerSettings
 from runtime.worker.timings import Timings
@@ -96,6 +96,7 @@ class _Attempt:
 
     task: DownloadTask
     scope: Scope
+    workspace: Workspace
     meter: ByteMeter
     timings: Timings
     advanced: Callable[[], None]
@@ -109,7 +110,7 @@ def _in_doubt(plan: Plan, archive: ArchiveBytes) -> bool:
     Reading a directory twice costs little beside the archive. Where it would be the whole archive, only
     entries that disagree with the directory are reason enough.
     """
-    refused = {result.outcome for result in plan.results if result.outcome and not result.outcome.in_s3}
+    refused = {outcome for outcome in plan.results.outcomes() if not outcome.in_s3}
     return bool(refused) if archive.ranged else not refused.isdisjoint(DISAGREES)
 
 
@@ -158,10 +159,11 @@ class ArchiveProcessor:
         ranges, anew, changes = True, False, 0
         unsteady: Exception | None = None
         for _ in range(_RESTARTS + 1):
-            with scope_of(cancellation) as scope:
+            with scope_of(cancellation) as scope, scratch_workspace(self.scratch) as workspace:
                 attempt = _Attempt(
                     task=task,
                     scope=scope,
+                    workspace=workspace,
                     meter=meter,
                     timings=timings,
                     advanced=advanced,
@@ -214,11 +216,13 @@ class ArchiveProcessor:
                 archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew)
             host_is_well()
             try:
-                with timings.stage("open"):
-                    reads = RecordedReads(archive)
-                    directory = self._directory(attempt.task, archive, reads)
-                with timings.stage("plan"):
-                    plan = self._plan(attempt, directory)
+                reads = RecordedReads(archive)
+                # Given back before the transfer's is asked for: whoever holds a grant never waits for another.
+                with self.memory.acquire(PLANNING_BYTES, scope):
+                    with timings.stage("open"):
+                        directory = self._directory(attempt, archive, reads)
+                    with timings.stage("plan"):
+                        plan = self._plan(attempt, directory)
                 if may_split and plan.bytes_to_fetch > self.settings.split_bytes:
                     cut = split_ranges(plan, len(directory), self.settings.split_bytes)
                     if len(cut) > 1:
@@ -237,13 +241,13 @@ class ArchiveProcessor:
             raise SplitOutdated(f"it has {len(directory)} entries, fewer than when it was split")
         return self.planner.plan(attempt.task.export_job_id, directory, attempt.scope, span)
 
-    def _directory(self, task: DownloadTask, archive: ArchiveBytes, reads: RecordedReads) -> Directory:
+    def _directory(self, attempt: _Attempt, archive: ArchiveBytes, reads: RecordedReads) -> Directory:
         """Refused only for the same bytes twice; what may come right later is not refused at all."""
         try:
-            return read_directory(reads, self.limits, tail=archive.tail)
+            return read_directory(reads, self.limits, tail=archive.tail, workspace=attempt.workspace)
         except ArchiveRejected as error:
             reads.confirm()
-            announced = task.size
+            announced = attempt.task.size
             cut = announced is not None and archive.size < announced
             if cut or error.reason in _MAY_COME_RIGHT:
                 listed = "" if announced is None else f"; the listing says {announced} bytes"
@@ -257,8 +261,7 @@ class ArchiveProcessor:
     def _fetch(self, attempt: "_Attempt", archive: ArchiveBytes, plan: Plan) -> Transfer | None:
         if not plan.wanted:
             return None
-        largest = max(wanted.entry.size for wanted in plan.wanted)
-        need = memory_need(largest, results=len(plan.results))
+        need = memory_need(plan.largest, results=len(plan.results))
         with self.memory.acquire(need.least, attempt.scope, generous=need.generous) as grant:
             part_bytes, in_flight = need.shares(grant.size)
             uploader = Uploader(
@@ -276,7 +279,7 @@ class ArchiveProcessor:
                 scope=attempt.scope,
                 timings=attempt.timings,
                 part_bytes=part_bytes,
-                pieces=deque(pieces(plan.wanted, self.settings.merge_gap_bytes, connections)),
+                pieces=pieces(plan.wanted, self.settings.merge_gap_bytes, connections),
                 advanced=attempt.advanced,
                 checkpoints=attempt.checkpoints,
             )
@@ -299,7 +302,7 @@ class ArchiveProcessor:
             task_id=task.task_id,
             correlation_id=task.correlation_id,
             archive=ArchiveIdentity.of(archive.identity, len(directory)),
-            outcomes=count_outcomes(plan.results),
+            outcomes=count_outcomes(plan.results.outcomes()),
             paths_digest=digest_of_present(plan.results),
             bytes_fetched=attempt.meter.total,
             bytes_saved=plan.bytes_present + (transfer.bytes_resumed if transfer else 0),

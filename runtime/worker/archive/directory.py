@@ -25,8 +25,9 @@ _ENTRY = struct.Struct("<8x2H4x3L2H6x2L")
 _LET_GO_EVERY = 4_096
 _LET_GO_SCATTERED = 512  # each may have brought its neighbourhood into memory
 
-# The longest that local header, extra field and data descriptor can make an entry besides name and data.
-_LARGEST_OVERHEAD = LOCAL.size + FULL16 + 24
+# The longest that name, extra field and data descriptor can make an entry beyond its least end; longer names
+# are refused.
+_LARGEST_REST = 1_024 + FULL16 + 24
 
 
 class Directory(Sequence[Entry]):
@@ -127,8 +128,18 @@ class Directory(Sequence[Entry]):
         if not self.rows.ordered or (following < len(starts) and starts[following] <= offset):
             following = bisect_right(starts, offset)
         bound = starts[following] if following < len(starts) else self.offset
-        reach = offset + _LARGEST_OVERHEAD + len(entry.raw_name) + entry.compressed_size
-        return offset, min(bound, reach)
+        return offset, min(bound, self.rows.ends[entry.index] + _LARGEST_REST)
+
+    def spans(self) -> Iterator[tuple[int, int, int]]:
+        """Index and span of every entry, as they lie in the archive."""
+        starts, ends = self._sorted_starts, self.rows.ends
+        following, count = 0, len(starts)
+        for index in self.by_place():
+            start = self.rows.starts[index]
+            while following < count and starts[following] <= start:
+                following += 1
+            bound = starts[following] if following < count else self.offset
+            yield index, start, min(bound, ends[index] + _LARGEST_REST)
 
     def _entry(self, index: int) -> Entry:
         position = self.rows.positions[index]

@@ -24,6 +24,10 @@ class Spill(Protocol):
         """Where the data begins. One thread at a time."""
         ...
 
+    def read(self, offset: int, length: int) -> bytes:
+        """One piece of what was appended; not while another thread appends."""
+        ...
+
     def content(self) -> Content:
         """What has been appended so far."""
         ...
@@ -53,6 +57,9 @@ class HeapSpill:
         at = len(self._data)
         self._data += data
         return at
+
+    def read(self, offset: int, length: int) -> bytes:
+        return bytes(self._data[offset : offset + length])
 
     def content(self) -> Content:
         return bytes(self._data)

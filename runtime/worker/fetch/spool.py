@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 _MOST_DOWNLOADS = 4  # of one archive, until two agree on the bytes in doubt
 _BUFFER_BYTES = 256 * 1024
+_SHARE_OF_TABLES = 4  # one in so many bytes is for what plans keep of an archive's entries
 _STEP_BYTES = 64 * 1024 * 1024  # taken at a time when the archive's size is not announced
 
 
@@ -38,7 +39,9 @@ class Scratch:
     def __init__(self, directory: Path, budget_bytes: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.budget = ByteBudget(budget_bytes)
+        self.budget = ByteBudget(budget_bytes - budget_bytes // _SHARE_OF_TABLES)
+        self.tables = ByteBudget(budget_bytes // _SHARE_OF_TABLES)
+        """Of its own, because whoever waits to spool may wait long, and plans must not wait for disk."""
 
     def require_free(self, size: int) -> None:
         """Raises NoScratchSpace when the disk itself has less than `size` bytes left."""

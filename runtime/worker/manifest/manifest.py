@@ -1,17 +1,17 @@
 """What became of an archive: totals in one JSON document, and a line for each entry beside it."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from json.encoder import encode_basestring
 from typing import Any
 
 from runtime.shared.contracts import DownloadTask, EntryOutcome
 from runtime.worker.fetch.identity import Identity
 from runtime.worker.manifest.paths import paths_digest
-from runtime.worker.plan.planner import EntryResult
+from runtime.worker.plan.results import EntryResult
 
 JSON_LINES = "application/jsonl"
 _LINES_PER_CHUNK = 2_000
@@ -109,21 +109,21 @@ class ManifestKeys:
         return cls(f"{base}.manifest", f"{base}.lines")
 
 
-def count_outcomes(results: Sequence[EntryResult]) -> dict[str, int]:
-    counted = Counter(str(result.outcome) for result in results)
-    return dict(sorted(counted.items()))
+def count_outcomes(outcomes: Mapping[EntryOutcome, int]) -> dict[str, int]:
+    """The manifest's `outcomes`."""
+    return dict(sorted((str(outcome), count) for outcome, count in outcomes.items()))
 
 
-def digest_of_present(results: Sequence[EntryResult]) -> str:
+def digest_of_present(results: Iterable[EntryResult]) -> str:
     """The manifest's `paths_digest`."""
-    present = (result.entry.name for result in results if result.outcome and result.outcome.in_s3)
+    present = (result.entry.name for result in results if result.outcome.in_s3)
     return f"{paths_digest(present):x}"
 
 
-def entry_lines(results: Sequence[EntryResult]) -> Iterator[bytes]:
+def entry_lines(results: Iterable[EntryResult]) -> Iterator[bytes]:
     """The entries manifest, in chunks of many lines."""
-    for start in range(0, len(results), _LINES_PER_CHUNK):
-        lines = [_line(result) for result in results[start : start + _LINES_PER_CHUNK]]
+    left = iter(results)
+    while lines := [_line(result) for result in islice(left, _LINES_PER_CHUNK)]:
         yield "".join(lines).encode("utf-8", "replace")
 
 

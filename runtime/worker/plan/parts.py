@@ -11,10 +11,11 @@ def split_ranges(plan: Plan, entries: int, part_bytes: int) -> tuple[tuple[int, 
     """Entry ranges [first, last) that cover all `entries`, each with about `part_bytes` to fetch at most."""
     bounds = [0]
     size = 0
-    for wanted in sorted(plan.wanted, key=lambda wanted: wanted.entry.index):
-        length = wanted.stop - wanted.start
+    rows = plan.results.directory.rows
+    for index in plan.results.open_indices():
+        length = rows.ends[index] - rows.starts[index]
         if size and size + length > part_bytes:
-            bounds.append(wanted.entry.index)
+            bounds.append(index)
             size = 0
         size += length
     return tuple(itertools.pairwise([*bounds, entries]))

@@ -1,11 +1,12 @@
 """Which of the wanted objects are already in S3: by listing first, then asking only where it can matter.
 
 A listing shows names and sizes. Only an object that is there with the right size is worth a HeadObject for
-its checksum; a first run over a fresh prefix asks about nothing.
+its checksum; a first run over a fresh prefix asks about nothing. Keys come sorted and are looked at one by
+one, so that a million of them take no memory.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from runtime.worker.aws.client import Exchange
@@ -13,6 +14,7 @@ from runtime.worker.aws.objects import ObjectStore, Present
 from runtime.worker.bounds.scope import Scope
 
 _HEADS_IN_FLIGHT = 16
+_END = "\U0010ffff"  # behind every key
 
 
 class WantedObject(NamedTuple):
@@ -23,57 +25,59 @@ class WantedObject(NamedTuple):
     sha256: str | None
 
 
-def present_keys(
-    store: ObjectStore, prefixes: Iterable[str], wanted: Mapping[str, WantedObject], scope: Scope
-) -> set[str]:
-    """The wanted keys that S3 holds with the same size, full-object CRC-32 and, where known, SHA-256.
+class _Listing:
+    """The part of a prefix's listing that is being looked at. It leaps over what lies between wanted keys."""
 
-    Keys outside `prefixes` are not looked for. Raises AwsError, boto's ClientError, or what the scope ended
-    with.
+    def __init__(self, store: ObjectStore, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._sizes: dict[str, int] = {}
+        self._listed_to = ""
+
+    def size(self, key: str) -> int | None:
+        """The size with which a key is listed; keys are asked for in their order."""
+        while key > self._listed_to:
+            # The key without its last character sorts before it, and behind all that is not worth listing.
+            self._sizes, more = self._store.list_from(self._prefix, max(self._listed_to, key[:-1]))
+            self._listed_to = max(self._sizes, default=_END) if more else _END
+        return self._sizes.get(key)
+
+
+def present(
+    store: ObjectStore,
+    prefixes: Iterable[str],
+    keys: Iterable[tuple[str, int]],
+    wanted: Callable[[int], WantedObject],
+    scope: Scope,
+) -> Iterator[int]:
+    """The numbers of the keys that S3 holds with the same size, full-object CRC-32 and, if known, SHA-256.
+
+    `keys` come sorted, each with a number that `wanted` takes. Keys outside `prefixes` are not looked for.
+    Raises AwsError, boto's ClientError, or what the scope ended with.
     """
-    by_prefix: dict[str, list[str]] = {}
     longest_first = sorted(set(prefixes), key=len, reverse=True)
-    for key in sorted(wanted):
-        prefix = next((prefix for prefix in longest_first if key.startswith(prefix)), None)
-        if prefix is not None:
-            by_prefix.setdefault(prefix, []).append(key)
-    candidates: list[str] = []
-    for prefix, keys in by_prefix.items():
-        candidates += _with_right_size(store, prefix, keys, wanted, scope)
-    present: set[str] = set()
-    in_flight: deque[tuple[str, Exchange]] = deque()
+    listings = {prefix: _Listing(store, prefix) for prefix in longest_first}
+    in_flight: deque[tuple[int, WantedObject, Exchange]] = deque()
 
-    def finish() -> None:
-        key, exchange = in_flight.popleft()
-        if _same(store.finish_head(exchange, scope), wanted[key]):
-            present.add(key)
+    def finish() -> Iterator[int]:
+        number, want, exchange = in_flight.popleft()
+        if _same(store.finish_head(exchange, scope), want):
+            yield number
 
-    for key in candidates:
-        in_flight.append((key, store.start_head(key, scope)))
-        if len(in_flight) == _HEADS_IN_FLIGHT:
-            finish()
-    while in_flight:
-        finish()
-    return present
-
-
-def _with_right_size(
-    store: ObjectStore, prefix: str, keys: list[str], wanted: Mapping[str, WantedObject], scope: Scope
-) -> list[str]:
-    """Wanted keys listed with their size. The listing leaps over what lies between two wanted keys."""
-    matching: list[str] = []
-    at = 0
-    listed_to = ""
-    while at < len(keys):
+    for key, number in keys:
         scope.check()
-        # The key without its last character sorts before the key, and after everything not worth listing.
-        listed, more = store.list_from(prefix, max(listed_to, keys[at][:-1]))
-        listed_to = max(listed, default="\U0010ffff") if more else "\U0010ffff"
-        while at < len(keys) and keys[at] <= listed_to:
-            if listed.get(keys[at]) == wanted[keys[at]].size:
-                matching.append(keys[at])
-            at += 1
-    return matching
+        prefix = next((prefix for prefix in longest_first if key.startswith(prefix)), None)
+        size = listings[prefix].size(key) if prefix is not None else None
+        if size is None:
+            continue
+        want = wanted(number)
+        if want.size != size:
+            continue
+        in_flight.append((number, want, store.start_head(key, scope)))
+        if len(in_flight) == _HEADS_IN_FLIGHT:
+            yield from finish()
+    while in_flight:
+        yield from finish()
 
 
 def _same(found: Present | None, want: WantedObject) -> bool:

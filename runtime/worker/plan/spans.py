@@ -1,90 +1,146 @@
 """Which byte ranges to ask for: neighbours merged, and the whole cut into pieces for several connections.
 
 Merging saves requests but fetches what nobody wants. Gaps are closed from the smallest up, as long as each is
-below the setting and all of them together stay a small share of what is wanted.
+below the setting and all of them together stay a small share of what is wanted. Nothing is held of entries
+that are not yet due, so a million of them cost no memory.
 """
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice
+from typing import Protocol
 
-from runtime.worker.plan.planner import Wanted
+from runtime.worker.plan.wanted import Wanted
 
 _OVERHEAD = 0.1
 _LEAST_PIECE_BYTES = 4 * 1024 * 1024
 _MOST_PIECE_BYTES = 64 * 1024 * 1024
+_MOST_PIECE_SPANS = 1_024
 _PIECES_PER_CONNECTION = 4
+
+
+class EntriesInOrder(Protocol):
+    """`WantedEntries`, or what stands for them."""
+
+    total_bytes: int
+
+    def bounds(self) -> Iterable[tuple[int, int]]: ...
+    def slice(self, first: int, last: int) -> Iterable[Wanted]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One ranged request: the entries in it, in the order they lie."""
+    """One ranged request: the entries in it, in the order they lie, made when they are asked for."""
 
     start: int
     stop: int
-    entries: Sequence[Wanted]
+    first: int
+    last: int
+    wanted: EntriesInOrder
+
+    @property
+    def entries(self) -> Iterable[Wanted]:
+        return self.wanted.slice(self.first, self.last)
 
 
-Piece = list[Span]
+Piece = Iterable[Span]
 """Spans that one connection works through, one after the other."""
 
 
-def merge(wanted: Sequence[Wanted], gap_limit: int) -> list[Span]:
-    """Spans that cover the wanted entries (sorted by their place in the archive)."""
-    if not wanted:
-        return []
-    gaps = sorted((b.start - a.stop, i) for i, (a, b) in enumerate(pairwise(wanted)))
-    spare = int(sum(entry.stop - entry.start for entry in wanted) * _OVERHEAD)
-    bridged = set()
-    for gap, index in gaps:
-        if gap > gap_limit or gap > spare:
-            break
-        bridged.add(index)
-        spare -= max(gap, 0)
-    spans, first = [], 0
-    for index in range(len(wanted)):
-        if index not in bridged:
-            group = wanted[first : index + 1]
-            spans.append(Span(group[0].start, max(entry.stop for entry in group), group))
-            first = index + 1
-    return spans
-
-
-def pieces(wanted: Sequence[Wanted], gap_limit: int, connections: int) -> list[Piece]:
-    """The work, cut between entries so that each connection gets several pieces of similar size.
+class Pieces:
+    """The work, cut between entries so that each connection gets several pieces of similar size. Thread-safe.
 
     With one connection there is one piece, so an archive that is wanted whole is one sequential request.
     """
-    spans = merge(wanted, gap_limit)
-    if connections == 1 or not spans:
-        return [spans] if spans else []
-    total = sum(span.stop - span.start for span in spans)
-    share = total // (connections * _PIECES_PER_CONNECTION)
+
+    def __init__(self, make: Callable[[], Iterator[Piece]], connections: int) -> None:
+        self._left = make()
+        self._count = sum(1 for _ in islice(make(), connections))
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """How many there were at first, as far as there are connections for them."""
+        return self._count
+
+    def popleft(self) -> Piece:
+        """The next one. Raises IndexError when there is none."""
+        with self._lock:
+            piece = next(self._left, None)
+        if piece is None:
+            raise IndexError("no pieces are left")
+        return piece
+
+
+class _Bridges:
+    """Which gaps to close: by their length in bits, from the shortest up, while there is something to spare.
+
+    Gaps of the first length for which not enough is left are closed as they come.
+    """
+
+    def __init__(self, wanted: EntriesInOrder, limit: int) -> None:
+        self._limit = limit
+        sums = [0] * 65
+        last = None
+        for start, stop in wanted.bounds():
+            gap = start - last if last is not None else 0
+            if 0 < gap <= limit:
+                sums[gap.bit_length()] += gap
+            last = stop
+        self._spare = int(wanted.total_bytes * _OVERHEAD)
+        self._bits = 0
+        while self._bits < 64 and sums[self._bits + 1] <= self._spare:
+            self._bits += 1
+            self._spare -= sums[self._bits]
+
+    def close(self, gap: int) -> bool:
+        if gap <= 0:
+            return True
+        if gap > self._limit or gap.bit_length() > self._bits + 1:
+            return False
+        if gap.bit_length() <= self._bits:
+            return True
+        if gap > self._spare:
+            return False
+        self._spare -= gap
+        return True
+
+
+def merge(wanted: EntriesInOrder, gap_limit: int, cut_bytes: int | None = None) -> Iterator[Span]:
+    """Spans that cover the wanted entries; with `cut_bytes`, long ones are cut about so long."""
+    bridges = _Bridges(wanted, gap_limit)
+    left = wanted.total_bytes
+    begin = end = first = index = 0
+    for index, (start, stop) in enumerate(wanted.bounds()):
+        long_enough = cut_bytes is not None and end - begin >= cut_bytes and left >= cut_bytes // 2
+        if index and (not bridges.close(start - end) or long_enough):
+            yield Span(begin, end, first, index, wanted)
+            first = index
+        if first == index:
+            begin = end = start
+        end = max(end, stop)
+        left -= stop - start
+    if end > begin:
+        yield Span(begin, end, first, index + 1, wanted)
+
+
+def pieces(wanted: EntriesInOrder, gap_limit: int, connections: int) -> Pieces:
+    """The work for so many connections."""
+    if connections == 1:
+        return Pieces(lambda: iter([merge(wanted, gap_limit)] if wanted.total_bytes else []), 1)
+    share = wanted.total_bytes // (connections * _PIECES_PER_CONNECTION)
     size = min(max(share, _LEAST_PIECE_BYTES), _MOST_PIECE_BYTES)
-    result: list[Piece] = []
-    piece: Piece = []
+    return Pieces(lambda: _grouped(merge(wanted, gap_limit, size), size), connections)
+
+
+def _grouped(spans: Iterable[Span], size: int) -> Iterator[Piece]:
+    piece: list[Span] = []
     room = size
     for span in spans:
-        for part in _cut(span, size):
-            piece.append(part)
-            room -= part.stop - part.start
-            if room <= 0:
-                result.append(piece)
-                piece, room = [], size
+        piece.append(span)
+        room -= span.stop - span.start
+        if room <= 0 or len(piece) == _MOST_PIECE_SPANS:
+            yield piece
+            piece, room = [], size
     if piece:
-        result.append(piece)
-    return result
-
-
-def _cut(span: Span, size: int) -> list[Span]:
-    if span.stop - span.start <= size + size // 2:
-        return [span]
-    parts, group, start = [], [], span.entries[0].start
-    for entry in span.entries:
-        group.append(entry)
-        if entry.stop - start >= size:
-            parts.append(Span(start, entry.stop, group))
-            group, start = [], entry.stop
-    if group:
-        parts.append(Span(group[0].start, group[-1].stop, group))
-    return [Span(part.entries[0].start, part.stop, part.entries) for part in parts]
+        yield piece

@@ -7,7 +7,7 @@ import hashlib
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import EntryRejected
 from runtime.worker.buffer import Buffer
-from runtime.worker.plan.planner import Wanted
+from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.multipart import MultipartUpload, part_size
 from runtime.worker.transfer.resumable_sha256 import ResumableSha256
 from runtime.worker.transfer.resume import Progress, Resumed
@@ -90,7 +90,7 @@ class EntryUpload:
         upload, self._upload = self._upload, None
 
         def done() -> None:
-            transfer.uploaded(wanted.result, self._expected)
+            transfer.uploaded(wanted.result)
             transfer.checkpoints.forget(wanted.key)
 
         upload.keep = self._worth_keeping
@@ -110,7 +110,7 @@ class EntryUpload:
                 about=transfer.describe(wanted.expected),
             )
             store.finish(exchange, transfer.scope)
-            transfer.uploaded(wanted.result, self._expected)
+            transfer.uploaded(wanted.result)
 
         transfer.uploader.submit(job, self._gathered_size)
 

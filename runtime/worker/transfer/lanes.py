@@ -13,8 +13,8 @@ from functools import partial
 from runtime.worker.bounds.budget import ByteBudget, Grant
 from runtime.worker.fetch.archive import ByteStream
 from runtime.worker.fetch.read_ahead import BLOCK_BYTES, ReadAheadStream
-from runtime.worker.plan.planner import Wanted
 from runtime.worker.plan.spans import Span
+from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.large_entry import stream_entry
 from runtime.worker.transfer.memory import BLOCK_OUTPUT_BYTES, BLOCK_RAW_BYTES
 from runtime.worker.transfer.small_entries import is_small, put_block

@@ -10,7 +10,7 @@ from runtime.worker.archive import EntryReader, EntryRejected
 from runtime.worker.archive.methods import STORED
 from runtime.worker.archive.records import LOCAL
 from runtime.worker.fetch.archive import ByteStream
-from runtime.worker.plan.planner import Wanted
+from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.entry_upload import EntryUpload
 from runtime.worker.transfer.multipart import part_size
 from runtime.worker.transfer.resume import Resumed, find_resumed

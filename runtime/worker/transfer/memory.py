@@ -13,7 +13,8 @@ from runtime.worker.transfer.multipart import part_size
 BLOCK_RAW_BYTES = 512 * 1024
 BLOCK_OUTPUT_BYTES = 2 * 1024 * 1024
 _GENEROUS_PART_BYTES = 16 * MIB
-_BOOKKEEPING_BYTES = 1_024  # an entry with its result, metadata and names, measured
+_BOOKKEEPING_BYTES = 1_024  # an entry's directory record and what is planned for it
+_MOST_BOOKKEEPING_BYTES = 1_536 * 1024  # more lies on the scratch disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class MemoryNeed:
 
 def memory_need(largest: int, *, results: int) -> MemoryNeed:
     """The need of an archive whose largest wanted entry has `largest` bytes and whose plan has `results`."""
-    return MemoryNeed(largest, results * _BOOKKEEPING_BYTES)
+    return MemoryNeed(largest, min(results * _BOOKKEEPING_BYTES, _MOST_BOOKKEEPING_BYTES))
 
 
 def grant_bytes(part: int) -> int:

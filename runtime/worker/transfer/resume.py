@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 
 from runtime.worker.aws.objects import Part
-from runtime.worker.plan.planner import Wanted
+from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.checkpoints import Checkpoint
 from runtime.worker.transfer.transfer import Transfer
 

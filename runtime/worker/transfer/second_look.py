@@ -8,7 +8,7 @@ from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import EntryRejected
 from runtime.worker.fetch.archive import ArchiveBytes, ByteStream
 from runtime.worker.fetch.errors import DownloadFailed
-from runtime.worker.plan.planner import Wanted
+from runtime.worker.plan.wanted import Wanted
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

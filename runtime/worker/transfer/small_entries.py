@@ -14,7 +14,7 @@ from runtime.worker.archive import EntryRejected, read_entry
 from runtime.worker.aws.client import Exchange
 from runtime.worker.buffer import Buffer
 from runtime.worker.fetch.archive import ByteStream
-from runtime.worker.plan.planner import Wanted
+from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.second_look import look_again
 from runtime.worker.transfer.transfer import Transfer
 
@@ -92,4 +92,4 @@ def _read(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> Buffer:
 
 def _finish(transfer: Transfer, wanted: Wanted, exchange: Exchange) -> None:
     transfer.uploader.store.finish(exchange, transfer.scope)
-    transfer.uploaded(wanted.result, wanted.expected.sha256)
+    transfer.uploaded(wanted.result)

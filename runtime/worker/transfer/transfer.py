@@ -1,7 +1,6 @@
 """What all threads working on one archive share."""
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,8 +10,8 @@ from runtime.worker.aws.objects import Description, header_safe
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.fetch.archive import ArchiveBytes
 from runtime.worker.plan.metadata import Expected
-from runtime.worker.plan.planner import EntryResult
-from runtime.worker.plan.spans import Piece
+from runtime.worker.plan.results import OpenResult
+from runtime.worker.plan.spans import Pieces
 from runtime.worker.timings import Timings
 from runtime.worker.transfer.checkpoints import Checkpoints
 from runtime.worker.transfer.multipart import Uploader
@@ -29,7 +28,7 @@ class Transfer:
     scope: Scope
     timings: Timings
     part_bytes: int
-    pieces: deque[Piece]
+    pieces: Pieces
     advanced: Callable[[], None]
     checkpoints: Checkpoints
     bytes_uploaded: int = 0
@@ -51,10 +50,9 @@ class Transfer:
             metadata = {**metadata, "sha256": expected.sha256}
         return Description(expected.content_type, metadata)
 
-    def uploaded(self, result: EntryResult, sha256: str | None) -> None:
+    def uploaded(self, result: OpenResult) -> None:
         """The object is visible."""
-        result.sha256 = sha256
-        result.outcome = EntryOutcome.UPLOADED
+        result.uploaded()
         with self._lock:
             self.bytes_uploaded += result.entry.size
         self.advanced()
@@ -65,5 +63,5 @@ class Transfer:
             self.bytes_resumed += count
 
     @staticmethod
-    def rejected(result: EntryResult, outcome: EntryOutcome, detail: str) -> None:
-        result.outcome, result.detail, result.key = outcome, detail, None
+    def rejected(result: OpenResult, outcome: EntryOutcome, detail: str) -> None:
+        result.rejected(outcome, detail)

@@ -1,58 +1,17 @@
-"""Budgets and windows: bounded, fair, without deadlock; spans: everything wanted, little else."""
+"""Budgets and windows: bounded, fair, without deadlock."""
 
 import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.shared.consumer.cancellation import Cancellation, Cancelled
-from runtime.worker.archive import Entry
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.bounds.window import Window
-from runtime.worker.plan.metadata import Expected
-from runtime.worker.plan.planner import EntryResult, Wanted
-from runtime.worker.plan.spans import merge, pieces
 from runtime.worker.transfer.multipart import MIN_PART_BYTES, part_size
-
-
-def wanted(start: int, stop: int, index: int = 0) -> Wanted:
-    entry = Entry(index, str(index), b"", 0, 0, 0, stop - start, stop - start, start, 0)
-    expected = Expected(stop - start, None, "", None)
-    return Wanted(entry, expected, str(index), start, stop, EntryResult(entry))
-
-
-layouts = st.lists(st.tuples(st.integers(0, 200_000), st.integers(1, 3_000_000)), min_size=1, max_size=60)
-
-
-@given(layouts, st.integers(0, 100_000), st.integers(1, 8))
-@settings(max_examples=150, deadline=None)
-def test_spans_cover_each_wanted_entry_once(
-    layout: list[tuple[int, int]], gap: int, connections: int
-) -> None:
-    entries, at = [], 0
-    for index, (space, length) in enumerate(layout):
-        entries.append(wanted(at + space, at + space + length, index))
-        at += space + length
-    work = pieces(entries, gap, connections)
-    spans = [span for piece in work for span in piece]
-    assert [entry for span in spans for entry in span.entries] == entries
-    for span in spans:
-        assert span.start == span.entries[0].start
-        assert span.stop == span.entries[-1].stop
-    total = sum(entry.stop - entry.start for entry in entries)
-    assert sum(span.stop - span.start for span in spans) <= total * 1.1
-    if connections == 1:
-        assert len(work) == 1
-
-
-def test_neighbours_make_one_request() -> None:
-    entries = [wanted(i * 100, i * 100 + 100, i) for i in range(1_000)]
-    assert len(merge(entries, 0)) == 1
-    assert len(merge(entries[::2], 50)) == 500
-    assert len(merge([wanted(0, 10_000), wanted(10_050, 20_000)], 64)) == 1
 
 
 @given(st.integers(1, 40 * 2**40))
