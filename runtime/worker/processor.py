@@ -217,7 +217,7 @@ class ArchiveProcessor:
             host_is_well()
             try:
                 reads = RecordedReads(archive)
-                # Given back before the transfer's is asked for: whoever holds a grant never waits for another.
+                # Given back before the transfer's is asked for: who holds a grant never waits for another.
                 with self.memory.acquire(PLANNING_BYTES, scope):
                     with timings.stage("open"):
                         directory = self._directory(attempt, archive, reads)

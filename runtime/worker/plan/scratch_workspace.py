@@ -106,9 +106,7 @@ class ScratchWorkspace:
         while self._room < size:
             grant = self._scratch.tables.try_acquire(min(_STEP_BYTES, self._scratch.tables.total))
             if grant is None:
-                raise NoScratchSpace(
-                    "other archives' plans take all the scratch disk that is for them"
-                )
+                raise NoScratchSpace("other archives' plans take all the scratch disk that is for them")
             self._scratch.require_free(grant.size)
             self._grants.append(grant)
             self._room += grant.size
