@@ -28,6 +28,8 @@ class HeldFaults(Script):
         super().__init__()
         self._holds: list[Hold] = []
         self._holds_lock = threading.Lock()
+        self.outages: dict[Kind, Fault] = {}
+        """What every request of a kind is answered with, for as long as it is here."""
 
     @contextmanager
     def hold(self, kind: Kind, job_id: str, *, after: int = 0) -> Iterator[Hold]:
@@ -47,7 +49,7 @@ class HeldFaults(Script):
         if hold is not None:
             hold.arrived.set()
             hold.lifted.wait(_LONGEST_HOLD_S)
-        return super().decide(request)
+        return self.outages.get(request.kind) or super().decide(request)
 
     def _hold_for(self, request: Request) -> Hold | None:
         with self._holds_lock:
