@@ -3,8 +3,6 @@
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -15,6 +13,7 @@ from stacks.constructs.dashboard import Dashboard
 from stacks.constructs.event_counter import EventCounter, EventLogsPolicy
 from stacks.constructs.runbook_alarm import RunbookAlarm
 from stacks.constructs.service_alarms import ServiceAlarms
+from stacks.constructs.theme import Theme
 from stacks.messaging import MessagingStack
 from stacks.orchestrator import OrchestratorStack
 from stacks.runtime_metrics import runtime_metric
@@ -30,13 +29,15 @@ _REJECTED_PERCENT = 2
 # A listing page takes seconds; an archive may take hours, and then other archives still finish beside it.
 _ORCHESTRATOR_SILENCE_MINUTES = 60
 _WORKER_SILENCE_MINUTES = 120
+# Ten files or a hundred thousand: a listing hands itself over long before.
+_LONGEST_LISTING_HOURS = 1
 
 
 class ObservabilityStack(cdk.Stack):
     """Builds:
 
     - alarms for each service and its queue, for the Export API's circuit, Spot interruptions and deployments;
-    - one composite alarm over all of them, and the topic it tells;
+    - one composite alarm for each theme, so that none mutes another, and the topic that they tell;
     - the dashboard.
     """
 
@@ -56,82 +57,85 @@ class ObservabilityStack(cdk.Stack):
         self._environment = environment
         interruptions, failed_deployments = self._spot_interruptions(), self._failed_deployments()
         EventLogsPolicy(self, "EventLogs", counters=[interruptions, failed_deployments])
-        services = [
-            ServiceAlarms(
-                self,
-                name,
-                service=service,
-                work=work,
-                size=size,
-                values=environment.alarms,
-                runbook=environment.runbook_url,
-                no_completions_minutes=silence,
-            )
-            for name, service, work, size, silence in (
-                (
-                    "orchestrator",
-                    orchestrator.service,
-                    messaging.export_jobs,
-                    environment.orchestrator,
-                    _ORCHESTRATOR_SILENCE_MINUTES,
-                ),
-                (
-                    "worker",
-                    worker.service,
-                    messaging.download_tasks,
-                    environment.worker,
-                    _WORKER_SILENCE_MINUTES,
-                ),
-            )
-        ]
-        alarms: list[cloudwatch.IAlarm] = [alarm for service in services for alarm in service.alarms]
-        alarms += [
-            self._circuit_alarm("orchestrator"),
-            self._circuit_alarm("worker"),
-            RunbookAlarm(
-                self,
-                "IncompleteJobs",
-                runbook=environment.runbook_url,
-                section="incomplete-jobs",
-                meaning="Jobs ended although files that the metadata expects for them are not in S3.",
-                metric=runtime_metric(environment.name, "worker", "JobsIncomplete", period=_FIVE_MINUTES),
-                threshold=1,
-                for_minutes=5,
-                period=_FIVE_MINUTES,
-            ),
-            self._rejections_alarm(),
-            RunbookAlarm(
-                self,
-                "SpotInterruptionsAlarm",
-                runbook=environment.runbook_url,
-                section="spot-interruptions",
-                meaning="AWS takes back many of the workers' Spot tasks.",
-                metric=interruptions.metric(period=_HOUR),
-                threshold=max(5, environment.worker.max_tasks // 5),
-                for_minutes=60,
-                period=_HOUR,
-            ),
-            RunbookAlarm(
-                self,
-                "FailedDeploymentAlarm",
-                runbook=environment.runbook_url,
-                section="failed-deployment",
-                meaning="ECS gave up on a deployment and rolled it back.",
-                metric=failed_deployments.metric(period=_MINUTE),
-                threshold=1,
-                for_minutes=1,
-                period=_MINUTE,
-            ),
-        ]
-        topic = self._topic(storage)
-        composite = cloudwatch.CompositeAlarm(
+        orchestrator_alarms = ServiceAlarms(
             self,
-            "Attention",
-            alarm_description=f"{environment.name}: something needs a person; the alarms in it say what.",
-            alarm_rule=cloudwatch.AlarmRule.any_of(*alarms),
+            "orchestrator",
+            service=orchestrator.service,
+            work=[messaging.export_jobs],
+            size=environment.orchestrator,
+            values=environment.alarms,
+            runbook=environment.runbook_url,
+            longest_work_hours=_LONGEST_LISTING_HOURS,
+            no_completions_minutes=_ORCHESTRATOR_SILENCE_MINUTES,
         )
-        composite.add_alarm_action(actions.SnsAction(topic))
-        composite.add_ok_action(actions.SnsAction(topic))
+        worker_alarms = ServiceAlarms(
+            self,
+            "worker",
+            service=worker.service,
+            work=[messaging.download_tasks],
+            size=environment.worker,
+            values=environment.alarms,
+            runbook=environment.runbook_url,
+            longest_work_hours=environment.load.longest_archive_hours,
+            no_completions_minutes=_WORKER_SILENCE_MINUTES,
+        )
+        services = (orchestrator_alarms, worker_alarms)
+        topic = self._topic(storage)
+        themes = [
+            Theme(
+                self,
+                id_,
+                name=name,
+                meaning=f"{environment.name}: {meaning}",
+                alarms=alarms,
+                topic=topic,
+                runbook=environment.runbook_url,
+            )
+            for id_, name, meaning, alarms in (
+                (
+                    "DataAtRisk",
+                    "data-at-risk",
+                    "messages need a decision, or they are lost.",
+                    [alarm for service in services for alarm in service.data_at_risk],
+                ),
+                (
+                    "FilesMissing",
+                    "files-missing",
+                    "what came of an export is not what its metadata expects.",
+                    [self._incomplete_alarm(), self._rejections_alarm()],
+                ),
+                (
+                    "StandingStill",
+                    "standing-still",
+                    "there is work, and nothing is done.",
+                    [
+                        *(alarm for service in services for alarm in service.standing_still),
+                        self._circuit_alarm("orchestrator"),
+                        self._circuit_alarm("worker"),
+                    ],
+                ),
+                (
+                    "FallingBehind",
+                    "falling-behind",
+                    "work waits longer than it should.",
+                    [alarm for service in services for alarm in service.falling_behind],
+                ),
+                (
+                    "CostAndCapacity",
+                    "cost-and-capacity",
+                    "what the services run on is short, or a deployment failed.",
+                    [
+                        *(alarm for service in services for alarm in service.cost_and_capacity),
+                        self._interruptions_alarm(interruptions),
+                        self._deployment_alarm(failed_deployments),
+                    ],
+                ),
+            )
+        ]
+        alarms = [
+            *(alarm for service in services for alarm in service.shown),
+            *(alarm for theme in themes for alarm in theme.alarms),
+        ]
         Dashboard(
             self,
             "Dashboard",
@@ -145,29 +149,43 @@ class ObservabilityStack(cdk.Stack):
         )
         cdk.CfnOutput(self, "AlarmTopicArn", value=topic.topic_arn)
 
-    def _rejections_alarm(self) -> RunbookAlarm:
-        # Entries that nobody expects are no fault of anyone's, however many there are.
-        metrics = {
-            name.lower(): runtime_metric(self._environment.name, "worker", name, period=_FIVE_MINUTES)
-            for name in ("EntriesMatched", "EntriesRejected", "EntriesWithoutMetadata")
-        }
+    def _incomplete_alarm(self) -> RunbookAlarm:
         return RunbookAlarm(
             self,
-            "RejectedEntries",
+            "IncompleteJobs",
             runbook=self._environment.runbook_url,
-            section="rejected-entries",
-            meaning=f"{_REJECTED_PERCENT} % or more of the entries that should be in S3 are rejected.",
-            metric=cloudwatch.MathExpression(
-                expression="IF(entriesmatched + entriesrejected > entrieswithoutmetadata, "
-                "100 * (entriesrejected - entrieswithoutmetadata) "
-                "/ (entriesmatched + entriesrejected - entrieswithoutmetadata), 0)",
-                label="rejected, percent of the entries with metadata",
-                period=_FIVE_MINUTES,
-                using_metrics=metrics,
-            ),
-            threshold=_REJECTED_PERCENT,
-            for_minutes=15,
+            section="incomplete-jobs",
+            meaning="Jobs ended although files that the metadata expects for them are not in S3.",
+            metric=runtime_metric(self._environment.name, "worker", "JobsIncomplete", period=_FIVE_MINUTES),
+            threshold=1,
+            for_minutes=5,
             period=_FIVE_MINUTES,
+        )
+
+    def _interruptions_alarm(self, interruptions: EventCounter) -> RunbookAlarm:
+        return RunbookAlarm(
+            self,
+            "SpotInterruptionsAlarm",
+            runbook=self._environment.runbook_url,
+            section="spot-interruptions",
+            meaning="AWS takes back many of the workers' Spot tasks.",
+            metric=interruptions.metric(period=_HOUR),
+            threshold=max(5, self._environment.worker.max_tasks // 5),
+            for_minutes=60,
+            period=_HOUR,
+        )
+
+    def _deployment_alarm(self, failed_deployments: EventCounter) -> RunbookAlarm:
+        return RunbookAlarm(
+            self,
+            "FailedDeploymentAlarm",
+            runbook=self._environment.runbook_url,
+            section="failed-deployment",
+            meaning="ECS gave up on a deployment and rolled it back.",
+            metric=failed_deployments.metric(period=_MINUTE),
+            threshold=1,
+            for_minutes=1,
+            period=_MINUTE,
         )
 
     def _circuit_alarm(self, service: str) -> RunbookAlarm:

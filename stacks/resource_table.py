@@ -52,10 +52,13 @@ REASONS: Mapping[str, str] = {
     "messaging/*/DeadLetterQueue/Resource": "Work that can never succeed or ran out of tries, with its "
     "reason",
     "messaging/*/DeadLetterQueue/Policy/Resource": "Refuses requests without TLS",
-    "observability/*/DeadLetters/Resource": "Parked work needs a decision",
+    "observability/*/DeadLetters/Resource": "Shows that parked work still needs a decision",
+    "observability/*/NewDeadLetters/Resource": "Work was parked just now, whatever was there before",
+    "observability/*/Expiring/Resource": "SQS drops a message after 14 days",
+    "observability/*/NotTaken/Resource": "Work waits and no task takes it",
     "observability/*/BacklogAge/Resource": "A message has waited too long",
     "observability/*/QueueWait/Resource": "What waits would take too long at the present pace",
-    "observability/*/NoCompletions/Resource": "There is work and none of it gets finished",
+    "observability/*/NoCompletions/Resource": "There is work in hand and none of it gets finished",
     "observability/*/Memory/Resource": "A task is close to being stopped for its memory",
     "observability/*-CircuitOpen/Resource": "The Export API fails and is not being asked",
     "observability/IncompleteJobs/Resource": "A job ended and files that its metadata expects are not in S3",
@@ -66,7 +69,7 @@ REASONS: Mapping[str, str] = {
     "observability/*/Rule": "Picks these events of ECS out of the bus",
     "observability/*/Events/Group/Resource": "Keeps these events for reading; the alarm counts them",
     "observability/EventLogs/Policy/ResourcePolicy": "Lets the two rules write to their log groups",
-    "observability/Attention/Resource": "One alarm over all alarms, so that one fault is one message",
+    "observability/*/Alarm/Resource": "One message for one fault: the alarms of a theme, and those alone",
     "observability/Alarms/Resource": "Where people and paging tools subscribe",
     "observability/Alarms/Policy/Resource": "Lets this account's alarms publish, and nobody without TLS",
     "observability/Alarms/*/Resource": "The address that the environment names",
@@ -82,7 +85,7 @@ REASONS: Mapping[str, str] = {
     "*/Service/TaskCount/Target/Cpu/Resource": "Adds tasks for work that is heavier than its count says",
     "*/Scaling/Policy": "Adds tasks for what waits and is in hand, and removes them when it is done",
     "*/Group/Resource": "HTTPS out, nothing in",
-    "*/ParkingAlarm/Resource": "Rolls back a deployment that parks what the last version processed",
+    "*/VersionAlarm/Resource": "Rolls back a deployment that fails at what the last version did",
 }
 _NOT_OURS = "AWS::CDK::Metadata"
 _HEADER = """# Every resource and its reason

@@ -69,6 +69,21 @@ class ParkReason(StrEnum):
     CRASH_LOOP = "crash-loop"
 
 
+# What only a message or the vendor decides: a version of ours can park for anything else.
+NOT_OURS = frozenset(
+    {
+        ParkReason.MALFORMED_MESSAGE,
+        ParkReason.UNKNOWN_JOB,
+        ParkReason.UNKNOWN_FILE,
+        ParkReason.EXPORT_FAILED,
+        ParkReason.EXPORT_EXPIRED,
+        ParkReason.EXPORT_NOT_READY,
+        # An outage that lasted longer than the environment is built for.
+        ParkReason.RETRIES_EXHAUSTED,
+    }
+)
+
+
 class EntryOutcome(StrEnum):
     """What became of one entry of an archive; one per line of the entries manifest.
 

@@ -17,12 +17,16 @@ from runtime.shared.circuits.store import LedgerCircuits
 from runtime.shared.consumer import (
     Consumer,
     ConsumerOptions,
+    Crashed,
     Delivery,
     Handler,
+    Outcome,
+    Park,
     ParkedHook,
     RetryHook,
     SourceQueue,
 )
+from runtime.shared.contracts import NOT_OURS
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import ExportApi
 from runtime.shared.export_api.auth import Guarded, authenticator
@@ -143,9 +147,19 @@ def consumer_for(
         on_retry=on_retry,
         on_parked=on_parked,
         on_busy=parts.protection.set_busy,
-        on_settled=lambda _outcome: parts.metrics.add("MessagesProcessed"),
+        on_settled=partial(count_settled, parts.metrics),
         unit_of_work=_log_context,
     )
+
+
+def count_settled(metrics: Metrics, outcome: Outcome | Crashed) -> None:
+    """`SuspectFailures` is what a deployment is rolled back for; bad messages and outages are not in it."""
+    metrics.add("MessagesProcessed")
+    match outcome:
+        case Crashed():
+            metrics.add("SuspectFailures")
+        case Park(reason=reason) if reason not in NOT_OURS:
+            metrics.add("SuspectFailures")
 
 
 def _log_context(delivery: Delivery) -> AbstractContextManager[None]:

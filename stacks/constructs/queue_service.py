@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.acknowledgements import INLINE_POLICY, acknowledge, wildcard
@@ -19,6 +17,7 @@ from stacks.constructs.service_image import service_image
 from stacks.constructs.service_role import ServiceRole
 from stacks.constructs.telemetry import TelemetrySidecar
 from stacks.network import NetworkStack
+from stacks.runtime_metrics import runtime_metric
 from stacks.values import Environment, Service
 
 SCRATCH = "/scratch"
@@ -26,8 +25,8 @@ SCRATCH = "/scratch"
 STOP_TIMEOUT = cdk.Duration.seconds(120)
 # What the image's own user is (runtime/Dockerfile).
 _USER = "10001:10001"
-# More than a bad export or two; a version that cannot read its messages parks them by the dozen.
-_PARKED_A_MINUTE = 5
+# More than a bad export or two; a version that cannot do its work fails by the dozen.
+_SUSPECT_FAILURES_A_MINUTE = 5
 
 
 class QueueService(Construct):
@@ -36,7 +35,7 @@ class QueueService(Construct):
     - the task definition: one read-only, unprivileged container with a health check and two minutes to stop;
     - its log group, and a security group without inbound rules;
     - the service: rolling deployments with rollback, on the environment's mix of on-demand and Spot;
-    - an alarm that rolls a deployment back when it sends work to the dead-letter queue;
+    - an alarm that rolls a deployment back when its work fails in ways that a version can cause;
     - scaling by backlog and CPU;
     - a telemetry side-car, when the environment names an image for it.
 
@@ -60,6 +59,7 @@ class QueueService(Construct):
         self._environment = environment
         self._values = values
         self._network = network
+        self._mode = settings["SERVICE_MODE"]
         self.logs = ExpiringLogs(
             self,
             "Logs",
@@ -78,7 +78,7 @@ class QueueService(Construct):
                 retention_days=environment.log_retention_days,
             )
         self.service = self._service()
-        self._roll_back_when_parking(work.dead_letter_queue)
+        self._roll_back_when_failing()
         self.scaling = BacklogScaling(
             self, "Scaling", service=self.service, queues=[work.queue], values=values
         )
@@ -217,25 +217,17 @@ class QueueService(Construct):
         )
         return service
 
-    def _roll_back_when_parking(self, dead_letter_queue: sqs.IQueue) -> None:
-        """A version that parks what the last one processed is bad, however healthy its tasks are."""
-        depth = dead_letter_queue.metric_approximate_number_of_messages_visible(
-            period=cdk.Duration.minutes(1), statistic="Maximum"
-        )
+    def _roll_back_when_failing(self) -> None:
+        """A version that fails at what the last one did is bad, however healthy its tasks are."""
         period = cdk.Duration.minutes(1)
         alarm = RunbookAlarm(
             self,
-            "ParkingAlarm",
+            "VersionAlarm",
             runbook=self._environment.runbook_url,
-            section="deployment-parks-messages",
-            meaning="The dead-letter queue grows fast; a deployment that is under way is rolled back.",
-            metric=cloudwatch.MathExpression(
-                expression="IF(DIFF(depth)>0, DIFF(depth), 0)",
-                label="messages parked a minute",
-                using_metrics={"depth": depth},
-                period=period,
-            ),
-            threshold=_PARKED_A_MINUTE,
+            section="deployment-fails-at-its-work",
+            meaning="Work fails in ways that a version can cause; a deployment under way is rolled back.",
+            metric=runtime_metric(self._environment.name, self._mode, "SuspectFailures", period=period),
+            threshold=_SUSPECT_FAILURES_A_MINUTE,
             for_minutes=2,
             period=period,
         )

@@ -14,7 +14,7 @@ class RunbookAlarm(cloudwatch.Alarm):
       description.
 
     `for_minutes`: how long the metric has to stay there. The alarm notifies nobody by itself: the composite
-    alarm above it does, once, or a deployment reads it.
+    alarm of its theme does, or a deployment reads it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class RunbookAlarm(cloudwatch.Alarm):
         acknowledge(
             self,
             {
-                "NIST.800.53.R5-CloudWatchAlarmAction": "One composite alarm tells people, so that one fault "
-                "is one message; this alarm is part of it or is read by a deployment"
+                "NIST.800.53.R5-CloudWatchAlarmAction": "The composite alarm of a theme tells people, so "
+                "that one fault is one message; this alarm is part of one, is shown, or a deployment reads it"
             },
         )

@@ -1,6 +1,7 @@
 """What the templates promise, environment by environment."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -246,14 +247,70 @@ def test_egress_is_what_the_environment_chose(deployment):
         assert configuration["AssignPublicIp"] == ("ENABLED" if network.egress == "public-ip" else "DISABLED")
 
 
-def test_one_composite_alarm_tells_the_topic_of_every_alarm(deployment):
-    composite = only(deployment.of_type("AWS::CloudWatch::CompositeAlarm"))
-    rule = json.dumps(composite["AlarmRule"])
-    watched = [a for a in deployment.of_type("AWS::CloudWatch::Alarm") if "/observability/" in a.path]
-    assert len(watched) == 16
-    assert [alarm.path for alarm in watched if alarm.logical_id not in rule] == []
-    topic = deployment.of_type("AWS::SNS::Topic")[0]
-    assert composite["AlarmActions"] == [{"Ref": topic.logical_id}]
+THEMES = {
+    "DataAtRisk": {"NewDeadLetters", "Expiring"},
+    "FilesMissing": {"IncompleteJobs", "RejectedEntries"},
+    "StandingStill": {"NotTaken", "NoCompletions", "CircuitOpen"},
+    "FallingBehind": {"BacklogAge", "QueueWait"},
+    "CostAndCapacity": {"Memory", "SpotInterruptionsAlarm", "FailedDeploymentAlarm"},
+}
+
+
+def alarms_by_kind(deployment):
+    found = {}
+    for alarm in deployment.of_type("AWS::CloudWatch::Alarm"):
+        if "/observability/" in alarm.path:
+            kind = re.split("[/-]", alarm.path.removesuffix("/Resource"))[-1]
+            found.setdefault(kind, []).append(alarm)
+    return found
+
+
+def test_each_theme_tells_on_its_own_and_every_alarm_is_heard_once(deployment):
+    composites = {c.path.split("/")[-3]: c for c in deployment.of_type("AWS::CloudWatch::CompositeAlarm")}
+    (topic,) = deployment.of_type("AWS::SNS::Topic")
+    alarms = alarms_by_kind(deployment)
+    assert composites.keys() == THEMES.keys()
+    assert alarms.keys() == set().union(*THEMES.values()) | {"DeadLetters"}, "and DeadLetters is only shown"
+    for theme, kinds in THEMES.items():
+        composite = composites[theme].properties
+        rule = json.dumps(composite["AlarmRule"])
+        heard = {kind for kind, found in alarms.items() if any(alarm.logical_id in rule for alarm in found)}
+        assert heard == kinds, theme
+        assert all(alarm.logical_id in rule for kind in kinds for alarm in alarms[kind])
+        assert composite["AlarmActions"] == composite["OKActions"] == [{"Ref": topic.logical_id}]
+        assert deployment.environment.runbook_url in composite["AlarmDescription"]
+
+
+def expression_of(alarm):
+    (result,) = [m for m in alarm.properties["Metrics"] if m.get("ReturnData", True)]
+    return result["Expression"]
+
+
+def test_what_stands_on_a_dead_letter_queue_does_not_hide_what_comes(deployment):
+    for alarm in alarms_by_kind(deployment)["NewDeadLetters"]:
+        assert expression_of(alarm).startswith("DIFF(")
+
+
+def test_one_long_archive_pages_nobody(deployment):
+    load, values = deployment.environment.load, deployment.environment.alarms
+    (age,) = [a for a in alarms_by_kind(deployment)["BacklogAge"] if "/worker/" in a.path]
+    assert age.properties["Threshold"] == 3600 * (values.oldest_message_hours + load.longest_archive_hours)
+    for alarm in alarms_by_kind(deployment)["NoCompletions"]:
+        assert re.search(r"Inflight0,0\)\)>=10 AND", expression_of(alarm)), "one in hand is not enough"
+    for alarm in alarms_by_kind(deployment)["NotTaken"]:
+        assert "Inflight0,0))<1" in expression_of(alarm), "what is in hand has been taken"
+
+
+def test_a_deployment_is_judged_by_what_a_version_can_cause(deployment):
+    for service in deployment.services():
+        (name,) = service.service.properties["DeploymentConfiguration"]["Alarms"]["AlarmNames"]
+        (counted,) = deployment.target(service.service.template, name).properties["Metrics"]
+        metric = counted["MetricStat"]["Metric"]
+        assert (metric["Namespace"], metric["MetricName"]) == ("ExportProcessing", "SuspectFailures")
+        assert {d["Name"]: d["Value"] for d in metric["Dimensions"]} == {
+            "service": service.name,
+            "environment": deployment.environment.name,
+        }
 
 
 def test_cloudwatch_may_publish_to_every_topic_that_an_alarm_tells(deployment):

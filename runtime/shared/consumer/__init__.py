@@ -8,7 +8,7 @@ from .cancellation import Cancellation, Cancelled, LeaseLost
 from .consumer import Consumer, ConsumerOptions
 from .delivery import Delivery, Handler, ParkedHook, RetryHook
 from .failures import FailureRun
-from .outcomes import Done, Outcome, Park, Retry, Yield
+from .outcomes import Crashed, Done, Outcome, Park, Retry, Yield
 from .queues import SourceQueue
 from .slots import Admission
 
@@ -18,6 +18,7 @@ __all__ = [
     "Cancelled",
     "Consumer",
     "ConsumerOptions",
+    "Crashed",
     "Delivery",
     "Done",
     "FailureRun",
