@@ -3,6 +3,7 @@
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -159,6 +160,31 @@ class ObservabilityStack(cdk.Stack):
             metric=runtime_metric(self._environment.name, "worker", "JobsIncomplete", period=_FIVE_MINUTES),
             threshold=1,
             for_minutes=5,
+            period=_FIVE_MINUTES,
+        )
+
+    def _rejections_alarm(self) -> RunbookAlarm:
+        # Entries that nobody expects are no fault of anyone's, however many there are.
+        metrics = {
+            name.lower(): runtime_metric(self._environment.name, "worker", name, period=_FIVE_MINUTES)
+            for name in ("EntriesMatched", "EntriesRejected", "EntriesWithoutMetadata")
+        }
+        return RunbookAlarm(
+            self,
+            "RejectedEntries",
+            runbook=self._environment.runbook_url,
+            section="rejected-entries",
+            meaning=f"{_REJECTED_PERCENT} % or more of the entries that should be in S3 are rejected.",
+            metric=cloudwatch.MathExpression(
+                expression="IF(entriesmatched + entriesrejected > entrieswithoutmetadata, "
+                "100 * (entriesrejected - entrieswithoutmetadata) "
+                "/ (entriesmatched + entriesrejected - entrieswithoutmetadata), 0)",
+                label="rejected, percent of the entries with metadata",
+                period=_FIVE_MINUTES,
+                using_metrics=metrics,
+            ),
+            threshold=_REJECTED_PERCENT,
+            for_minutes=15,
             period=_FIVE_MINUTES,
         )
 
