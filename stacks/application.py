@@ -57,7 +57,7 @@ class ExportProcessing(cdk.Stage):
             messaging=self.messaging,
         )
         # Who reads a message learns a new form of it before anybody writes one.
-        self.orchestrator.add_dependency(self.worker, "consumers before producers")
+        self.orchestrator.add_stack_dependency(self.worker, "consumers before producers")
         self.observability = ObservabilityStack(
             self,
             "observability",

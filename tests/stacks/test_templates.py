@@ -213,15 +213,20 @@ def test_services_go_before_the_capacity_providers_they_use(assembly, deployment
         assert network in stacks[f"export-processing-{name}-{service}"]["dependencies"]
 
 
-def test_services_do_not_depend_on_each_other(assembly, deployment):
+def test_services_share_no_resource_and_the_consumer_of_a_contract_goes_first(assembly, deployment):
     name = deployment.environment.name
     artifacts = json.loads((assembly / f"assembly-{name}" / "manifest.json").read_text())["artifacts"]
-    depends = {key: " ".join(a.get("dependencies", ())) for key, a in artifacts.items()}
-    for key, dependencies in depends.items():
-        if "orchestrator" in key and "assets" not in key:
-            assert "worker" not in dependencies
-        if "worker" in key and "assets" not in key:
-            assert "orchestrator" not in dependencies
+    stacks = {
+        a["properties"]["stackName"].rpartition("-")[2]: (key, a)
+        for key, a in artifacts.items()
+        if a["type"] == "aws:cloudformation:stack"
+    }
+    orchestrator, worker = stacks["orchestrator"], stacks["worker"]
+    assert worker[0] in orchestrator[1]["dependencies"]
+    assert orchestrator[0] not in worker[1]["dependencies"]
+    for one, other in ((orchestrator, "worker"), (worker, "orchestrator")):
+        template = (assembly / f"assembly-{name}" / one[1]["properties"]["templateFile"]).read_text()
+        assert f'"Fn::ImportValue": "export-processing-{name}-{other}:' not in template, "deployable alone"
 
 
 def test_bulk_bytes_pass_gateway_endpoints_and_flows_are_logged(deployment):
