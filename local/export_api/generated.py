@@ -19,6 +19,8 @@ from local.export_api.dialects import IdStyle
 Size = Literal["small", "medium", "large"]
 KIB, MIB = 1 << 10, 1 << 20
 _ENTRIES_OF_THE_HUGE_ONE = 44
+# Of a hundred small entries: good, without metadata, of another size, of another digest than the metadata's.
+_WHOLE, _WITH_MISMATCHES = (96, 4, 0, 0), (92, 4, 2, 2)
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ def _entries(
     rng: random.Random, shape: _Shape, *, size: Size, job_id: str, file_id: str, number: int, corrupt: bool
 ) -> Iterator[Entry]:
     count = _ENTRIES_OF_THE_HUGE_ONE if size == "large" and number == 0 else shape.entries_per_archive
+    # Every other job has all that its metadata expects, and completes; the others end as incomplete.
+    weights = _WHOLE if number // shape.archives_per_job % 2 == 0 else _WITH_MISMATCHES
     for index in range(count):
         length = _length(rng, shape, number, index, size)
         path = f"part-{file_id[-3:]}/{rng.choice(('invoices', 'reports', 'média'))}/{index:05d}.json"
@@ -125,9 +129,9 @@ def _entries(
         outcome = "uploaded"
         # Small files only: a mismatch should cost the run a little, and the bulk is what the run is about.
         if index and length < 256 * KIB:
-            outcome = rng.choices(
-                ("uploaded", "no-metadata", "size-mismatch", "checksum-mismatch"), (92, 4, 2, 2)
-            )[0]
+            outcome = rng.choices(("uploaded", "no-metadata", "size-mismatch", "checksum-mismatch"), weights)[
+                0
+            ]
         metadata = _metadata(rng, job_id, path, content, outcome)
         key = None
         if outcome == "uploaded" and not corrupt and metadata is not None:

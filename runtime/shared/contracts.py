@@ -116,6 +116,21 @@ class EntryOutcome(StrEnum):
         return self in (EntryOutcome.UPLOADED, EntryOutcome.ALREADY_PRESENT)
 
 
+class MissingReason(StrEnum):
+    """Why an expected file is not in S3, where no entry's outcome says it.
+
+    A job's missing files are named in `manifests/{export_job_id}/missing.jsonl`, one JSON object a line:
+    `path`, `reason` (one of these, or the outcome of the rejected entry of that name) and, where an archive
+    held such an entry, its `file_id`. The list is of the job's last count; an empty one says that nothing is
+    missing any more.
+    """
+
+    NOT_IN_ANY_ARCHIVE = "not-in-any-archive"
+    """No archive that could be read has an entry of that name; parked archives could not."""
+    METADATA_CHANGED = "metadata-changed"
+    """An entry was uploaded as the metadata said then, with another size or digest than it says now."""
+
+
 class InvalidMessage(ValueError):
     """A body that is not the contract; parked with this reason and text."""
 
@@ -166,7 +181,11 @@ class DownloadTask(_Message):
 
 
 class JobCountRequest(_Message):
-    """A message on `download-tasks` that names no archive: the job has ended, count what has arrived."""
+    """A message on `download-tasks` that names no archive: the job has ended, count what has arrived.
+
+    The services send it to themselves; an operator may send it too: for a job whose end has been said it
+    changes nothing.
+    """
 
     schema_version: Literal[1] = 1
     count_job: Identifier
@@ -178,7 +197,15 @@ M = TypeVar("M", bound=_Message)
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
 _CORRELATION_ID: TypeAdapter[str] = TypeAdapter(CorrelationId)
 _PRIORITY: TypeAdapter[Priority] = TypeAdapter(Priority)
-_READ_NAMES = frozenset({*ExportJobsMessage.model_fields, *DownloadTask.model_fields, "Message", "detail"})
+_READ_NAMES = frozenset(
+    {
+        *ExportJobsMessage.model_fields,
+        *DownloadTask.model_fields,
+        *JobCountRequest.model_fields,
+        "Message",
+        "detail",
+    }
+)
 _BYTE_ORDER_MARK = "\ufeff"
 # SNS in EventBridge in SNS is as deep as anybody has built it.
 _MAX_WRAPPERS = 4

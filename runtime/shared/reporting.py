@@ -48,7 +48,7 @@ class JobReporter:
         if not state.ended or state.said:
             return
         request = JobCountRequest(
-            count_job=state.export_job_id, correlation_id=state.correlation_id or "none"
+            count_job=state.export_job_id, correlation_id=state.correlation_id or state.export_job_id
         )
         send_all(
             self._sqs,

@@ -124,6 +124,15 @@ def test_a_job_sent_again_tries_what_is_missing_and_skips_what_is_there(run):
     assert run.api.bytes_sent - sent < 1 << 20
     job = run.platform.ledger_job(run.job_id)
     assert (job["expected"], job["present"], job["missing"], job["tasks_total"]) == (5, 5, 0, 2)
+    latest = run.platform.client("dynamodb").query(
+        TableName=run.platform.output("LedgerTableName"),
+        IndexName="jobs-by-status",
+        KeyConditionExpression="job_status = :status",
+        ExpressionAttributeValues={":status": {"S": "completed"}},
+        ScanIndexForward=False,
+        Limit=1,
+    )["Items"]
+    assert [item["export_job_id"]["S"] for item in latest] == [run.job_id]
 
 
 def test_sns_and_eventbridge_envelopes_are_opened(run):

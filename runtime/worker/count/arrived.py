@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runtime.shared.contracts import EntryOutcome
+from runtime.shared.contracts import EntryOutcome, MissingReason
 from runtime.worker.count.expected import ExpectedFile
 
-NOT_IN_ANY_ARCHIVE = "not-in-any-archive"
-METADATA_CHANGED = "metadata-changed"
 _READ_BYTES = 1024 * 1024
 _CACHE_KIB = 16 * 1024
 _ENTRIES, _PART = ".entries.jsonl", ".lines"
@@ -82,14 +80,14 @@ class ArrivedEntries:
 
 
 def _absence(expected: ExpectedFile, held: Iterable[ArrivedEntry]) -> Absence | None:
-    reason, file_id = NOT_IN_ANY_ARCHIVE, None
+    reason, file_id = str(MissingReason.NOT_IN_ANY_ARCHIVE), None
     for entry in held:
         reason, file_id = entry.outcome, entry.file_id
         if EntryOutcome(entry.outcome).in_s3:
             known = entry.sha256 is not None and expected.sha256 is not None
             if entry.size == expected.size and (not known or entry.sha256 == expected.sha256):
                 return None
-            reason = METADATA_CHANGED
+            reason = str(MissingReason.METADATA_CHANGED)
     return Absence(expected.path, reason, file_id)
 
 
