@@ -110,7 +110,7 @@ def test_a_second_delivery_uploads_nothing(run):
 
 def test_a_job_sent_again_tries_what_is_missing_and_skips_what_is_there(run):
     expected = FILES | {"broken.txt": b"as it should be", "late.txt": b"not yet exported"}
-    run.describe(expected).offer(zip_of(FILES | {"broken.txt": b"as it shouldnt"})).send()
+    run.describe(expected).offer(zip_of(FILES | {"broken.txt": b"as it should by"})).send()
     run.finish("incomplete")
     assert run.missing() == {"broken.txt": "checksum-mismatch", "late.txt": "not-in-any-archive"}
     written = {key: when for key, when in _written(run) if key.startswith("exports/")}
