@@ -33,10 +33,11 @@ test: setup ## every test, in under ten minutes on two cores
 	$(BIN)/pytest -n 2 --dist loadscope
 
 .PHONY: lint
-lint: setup ## ruff and mypy --strict
+lint: setup ## ruff, mypy (strict for the code, plain for the tests), zizmor for the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/zizmor --offline --quiet .github
 
 .PHONY: synth
 synth: setup ## synthesize every environment into cdk.out: no credentials, no Docker
@@ -54,6 +55,13 @@ gate: setup ## compare every stack with BASE=<git ref>; blocks what loses data o
 .PHONY: golden
 golden: setup ## write the golden templates under tests/golden
 	$(BIN)/python -m ops.golden
+
+.PHONY: generate
+generate: setup ## refresh all that is generated: settings schema, golden templates, docs/resources.md, diagrams, corpus, locks
+	$(BIN)/python -m runtime.shared.settings_schema
+	$(MAKE) golden docs diagram
+	$(BIN)/python -m tests.archives.build
+	$(MAKE) lock
 
 SIZE ?= small
 PROFILE ?= default

@@ -49,6 +49,8 @@ _IDENTITY_SOURCES = {
     "AWS::IAM::SAMLProvider": "who logs in there may assume roles here",
     "AWS::IAM::User": "a user with credentials of its own",
     "AWS::IAM::UserToGroupAddition": "users may do what the group may",
+    "AWS::SSO::Assignment": "people may act in the account with that permission set",
+    "AWS::SSO::PermissionSet": "people may act in the account with it",
     "AWS::RolesAnywhere::TrustAnchor": "whoever holds a certificate of it may assume roles here",
 }
 _GUARDS = (

@@ -6,6 +6,7 @@ from math import inf
 from ops.gate.model import Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.guard import Guard, guarded
+from ops.gate.rules.tables import TABLE_GUARDS
 from ops.gate.rules.values import (
     altered,
     appeared,
@@ -20,8 +21,8 @@ from ops.gate.rules.values import (
     turned_false,
 )
 
-_TABLE, _GLOBAL, _QUEUE = "AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::SQS::Queue"
-_BUCKET, _KEY, _LOGS = "AWS::S3::Bucket", "AWS::KMS::Key", "AWS::Logs::LogGroup"
+_QUEUE, _BUCKET = "AWS::SQS::Queue", "AWS::S3::Bucket"
+_KEY, _LOGS = "AWS::KMS::Key", "AWS::Logs::LogGroup"
 _SSE = r"BucketEncryption\.ServerSideEncryptionConfiguration\.[^.]+\.ServerSideEncryptionByDefault"
 
 # By the property's name, whatever the type: what a new kind of store calls the same things.
@@ -55,67 +56,6 @@ _EVERYWHERE = (
     ),
 )
 
-_TABLES = tuple(
-    guard
-    for type_ in (_TABLE, _GLOBAL)
-    for guard in (
-        Guard(
-            type=type_,
-            path=r"(.+\.)?PointInTimeRecoverySpecification\.RecoveryPeriodInDays",
-            weaker=lowered(35),
-            text="is shortened: older states cannot be restored",
-        ),
-        Guard(
-            type=type_,
-            path="TimeToLiveSpecification.Enabled",
-            weaker=switched_on,
-            text="is switched on: items that carry the attribute are deleted",
-        ),
-        Guard(
-            type=type_,
-            path="TimeToLiveSpecification.AttributeName",
-            weaker=lambda was, now: now is not None and different(was, now),
-            text="names another attribute: other items are deleted, at other times",
-        ),
-        Guard(
-            type=type_,
-            path=r"GlobalSecondaryIndexes\.[^.]+",
-            weaker=removed,
-            text="is removed: the index is deleted, and queries on it fail",
-        ),
-        Guard(
-            type=type_,
-            path=r"GlobalSecondaryIndexes\.[^.]+\.(KeySchema|Projection)\..+",
-            weaker=altered,
-            text="changes: the index is deleted and built anew",
-        ),
-        Guard(
-            type=type_,
-            path="StreamSpecification.StreamViewType",
-            weaker=altered,
-            text="changes: another stream takes its place, and what was not read yet is lost",
-        ),
-        Guard(
-            type=type_,
-            path=r"(.+\.)?KinesisStreamSpecification\.StreamArn",
-            weaker=altered,
-            text="changes: what the table's changes are read from is another stream",
-        ),
-        Guard(
-            type=type_,
-            path="BillingMode",
-            weaker=lambda was, now: (was or "PROVISIONED") == "PAY_PER_REQUEST" != (now or "PROVISIONED"),
-            text="is no longer on demand: writes beyond what is provisioned are refused",
-        ),
-        Guard(
-            type=type_,
-            path=r"(.+\.)?(ProvisionedThroughput|OnDemandThroughput)\.\w+|(.+\.)?Max(Read|Write)RequestUnits",
-            weaker=lowered(inf),
-            text="is lowered: requests beyond it are refused",
-        ),
-    )
-)
-
 _QUEUES = (
     Guard(
         type=_QUEUE,
@@ -147,6 +87,12 @@ _QUEUES = (
         path="RedriveAllowPolicy.redrivePermission",
         weaker=ranked("allowAll", "byQueue", "denyAll", absent_before="allowAll", absent_after="allowAll"),
         text="lets more queues park here",
+    ),
+    Guard(
+        type=_QUEUE,
+        path=r"RedriveAllowPolicy\.sourceQueueArns\.[^.]+",
+        weaker=appeared,
+        text="may park here too",
     ),
     Guard(
         type=_QUEUE,
@@ -249,6 +195,7 @@ _OTHERS = (
         weaker=lowered(30),
         text="is shortened: less time to notice a deletion",
     ),
+    Guard(type=_KEY, path="KeyPolicy", weaker=removed, text="is removed: the account's own default applies"),
     Guard(type=_KEY, path="RotationPeriodInDays", weaker=raised(365), text="is longer"),
     Guard(
         type=_KEY,
@@ -288,12 +235,6 @@ _OTHERS = (
         text="deletes other images: a rollback may find none",
     ),
     Guard(
-        type="AWS::DynamoDB::GlobalTable",
-        path=r"Replicas\.[^.]+",
-        weaker=removed,
-        text="is removed: that copy is deleted",
-    ),
-    Guard(
         type="AWS::EFS::FileSystem",
         path=r"BackupPolicy\.Status",
         weaker=switched_off,
@@ -307,7 +248,7 @@ _OTHERS = (
     ),
 )
 
-GUARDS = (*_EVERYWHERE, *_TABLES, *_QUEUES, *_BUCKETS, *_OTHERS)
+GUARDS = (*_EVERYWHERE, *TABLE_GUARDS, *_QUEUES, *_BUCKETS, *_OTHERS)
 
 
 def data_findings(comparison: Comparison) -> Iterator[Finding]:

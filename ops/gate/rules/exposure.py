@@ -117,12 +117,18 @@ GUARDS = (
         text="applies other rules to the endpoint's traffic",
         kind=Kind.NETWORK_BROADENED,
     ),
-    Guard(
-        type="AWS::EC2::SubnetNetworkAclAssociation",
-        path="NetworkAclId",
-        weaker=different,
-        text="applies other rules to the subnet",
-        kind=Kind.NETWORK_BROADENED,
+    *(
+        Guard(
+            type=f"AWS::EC2::{type_}",
+            path=path,
+            weaker=different,
+            text="applies other rules to the subnet",
+            kind=Kind.NETWORK_BROADENED,
+        )
+        for type_, path in (
+            ("SubnetNetworkAclAssociation", "NetworkAclId"),
+            ("SubnetRouteTableAssociation", "RouteTableId"),
+        )
     ),
 )
 

@@ -126,18 +126,32 @@ def _range(subnet: Resource) -> list[IPv4Network | IPv6Network]:
 
 
 def _names(comparison: Comparison) -> Iterator[Finding]:
-    """A replacement is created before the old one goes, so it cannot have the same fixed name."""
+    """A resource is created before the old one goes, so it cannot have the same fixed name."""
+    leaving = {
+        (change.before.type, name): change.before.logical_id
+        for change in comparison.changes
+        if change.before and change.after is None
+        for name in _fixed_names(change.before)
+    }
     for change in comparison.changes:
-        if change.before is None or change.after is None or change.replacement is not Replacement.YES:
+        if change.after is None or not _is_made(change):
             continue
-        short = change.after.type.rpartition("::")[2]
-        for key in (f"{short}Name", "Name"):
-            name = change.after.properties.get(key)
-            if isinstance(name, str) and change.before.properties.get(key) == name:
+        for name in _fixed_names(change.after):
+            holder = leaving.get((change.after.type, name))
+            if change.before and name in _fixed_names(change.before):
+                holder = change.after.logical_id
+            if holder:
+                text = f"is created under the name {name}, which {holder} still has until the end"
                 yield comparison.finding(
                     change.after,
                     Kind.NEEDS_TWO_STEPS,
-                    f"is replaced under the name {name}, which the old one still has",
+                    text,
                     *(f"because of {reason}" for reason in change.because),
                     *_FIRST_RENAME,
                 )
+
+
+def _fixed_names(resource: Resource) -> list[str]:
+    short = resource.type.rpartition("::")[2]
+    names = [resource.properties.get(key) for key in (f"{short}Name", "Name", "AliasName")]
+    return [name for name in names if isinstance(name, str)]

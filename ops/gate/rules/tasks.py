@@ -8,7 +8,17 @@ from ops.assembly.tokens import text_of, texts_of
 from ops.gate.model import Finding, Kind
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.guard import Guard, guarded
-from ops.gate.rules.values import altered, appeared, lowered, only, removed, switched_off, switched_on
+from ops.gate.rules.values import (
+    altered,
+    appeared,
+    lowered,
+    only,
+    removed,
+    switched_off,
+    switched_on,
+    tenfold,
+    turned_false,
+)
 
 _TASK, _SERVICE = "AWS::ECS::TaskDefinition", "AWS::ECS::Service"
 _CONTAINER = r"ContainerDefinitions\.[^.]+"
@@ -50,9 +60,9 @@ GUARDS = (
     ),
     Guard(
         type=_TASK,
-        path=rf"{_CONTAINER}\.LogConfiguration\.Options\.awslogs-group",
+        path=rf"{_CONTAINER}\.LogConfiguration\.(LogDriver|Options\.awslogs-(group|region))",
         weaker=altered,
-        text="is another log group: its retention, metrics and alarms look at the old one",
+        text="is another: its retention, metrics and alarms look at the old one",
     ),
     Guard(
         type=_TASK,
@@ -106,6 +116,30 @@ GUARDS = (
     ),
     Guard(
         type=_TARGET, path="MaxCapacity", weaker=lambda _, now: text_of(now) == "0", text="is 0: nothing runs"
+    ),
+    Guard(
+        type=_TASK,
+        path=rf"{_CONTAINER}\.Essential",
+        weaker=turned_false,
+        text="is switched off: the task goes on without it",
+    ),
+    Guard(
+        type=_SERVICE,
+        path="AvailabilityZoneRebalancing",
+        weaker=lambda was, now: text_of(was) == "DISABLED" != text_of(now),
+        text="is switched on: busy tasks are stopped to even out zones",
+    ),
+    Guard(
+        type=_SERVICE,
+        path=r"CapacityProviderStrategy\.FARGATE\.Base",
+        weaker=lambda was, now: text_of(was or 0) != "0" == text_of(now or 0),
+        text="is 0: all tasks may be interrupted at once",
+    ),
+    Guard(
+        type="AWS::ApplicationAutoScaling::ScalingPolicy",
+        path=r".+\.TargetValue",
+        weaker=tenfold,
+        text="is more than ten times as much: work waits that long for tasks",
     ),
     Guard(
         type=_TARGET,

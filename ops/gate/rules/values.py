@@ -18,7 +18,18 @@ _ON = ("true", "enabled")
 _OFF = ("false", "disabled", "none", "suspended")
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 # What names an item of a list, so that it is compared with its namesake and not with its neighbour.
-_NAMES = ("Name", "IndexName", "Id", "ID", "Key", "Region", "Sid", "ContainerName")
+_NAMES = (
+    "Name",
+    "IndexName",
+    "Id",
+    "ID",
+    "Key",
+    "Region",
+    "Sid",
+    "ContainerName",
+    "AttributeName",
+    "CapacityProvider",
+)
 
 
 def nodes(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -97,6 +108,12 @@ def lowered(absent: float) -> Weaker:
 
 def raised(absent: float) -> Weaker:
     return lambda before, after: _number(after, absent, unknown=inf) > _number(before, absent, unknown=-inf)
+
+
+def tenfold(before: Any, after: Any) -> bool:
+    """More than ten times what it was: no tuning, but the end of what the number is for."""
+    was = _number(before, inf, unknown=inf)
+    return _number(after, inf, unknown=inf) > 10 * was
 
 
 def outside(least: float, most: float, absent: float) -> Weaker:

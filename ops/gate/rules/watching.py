@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops.assembly.model import Json, Resource
-from ops.assembly.tokens import text_of
+from ops.assembly.tokens import references, text_of
 from ops.gate.model import Finding, Kind
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.guard import Guard, guarded
@@ -32,6 +32,7 @@ _GUARDIANS = {
     "AWS::Inspector2::Filter": "findings are filtered differently",
     "AWS::Logs::MetricFilter": "what it counts is not counted any more",
     "AWS::Logs::SubscriptionFilter": "its lines reach nobody",
+    "AWS::Organizations::Policy": "what it denied the accounts is allowed",
     "AWS::S3::BucketPolicy": "what it denied is allowed",
     "AWS::SNS::Subscription": "whoever subscribed is not told any more",
     "AWS::SecretsManager::RotationSchedule": "the secret is not rotated any more",
@@ -40,9 +41,6 @@ _GUARDIANS = {
 }
 # Words about a resource, which a move to another logical id may change.
 _WORDS = ("AlarmDescription", "AlarmName", "Description", "Name", "Tags")
-_LOOKS_AT = (
-    "MetricName", "Namespace", "Dimensions", "ComparisonOperator", "Statistic", "ExtendedStatistic",
-)  # fmt: skip
 _TENFOLD = 10
 
 GUARDS = (
@@ -78,7 +76,7 @@ GUARDS = (
     ),
     Guard(
         type="AWS::EC2::FlowLog",
-        path="LogDestination|LogGroupName|LogFormat|LogDestinationType",
+        path="LogDestination|LogGroupName|LogFormat|LogDestinationType|ResourceId|ResourceType",
         weaker=altered,
         text="is another: its readers look at the old one",
     ),
@@ -125,6 +123,14 @@ def watching_findings(comparison: Comparison) -> Iterator[Finding]:
             yield comparison.finding(
                 resource, Kind.PROTECTION_WEAKENED, f"is removed: {_GUARDIANS[resource.type]}"
             )
+    for before, after in comparison.kept("AWS::EC2::VPCEndpoint"):
+        ways = set(references(before.properties.get("RouteTableIds")))
+        ways -= set(references(after.properties.get("RouteTableIds")))
+        if bypassed := sorted(ways & comparison.after.resources.keys()):
+            around = (
+                "RouteTableIds: traffic by these tables goes over the internet, past the endpoint's policy"
+            )
+            yield comparison.finding(after, Kind.PROTECTION_WEAKENED, around, *bypassed)
     for before, after in comparison.kept(_ALARM):
         if text := _duller(before.properties, after.properties):
             yield comparison.finding(after, Kind.PROTECTION_WEAKENED, text)
@@ -160,16 +166,11 @@ def _without_words(properties: Json) -> Json:
 
 def _duller(before: Json, after: Json) -> str | None:
     """A sentence when the alarm sees something else, or only what is ten times worse or longer."""
-    for name in (
-        "MetricName",
-        "Namespace",
-        "Dimensions",
-        "ComparisonOperator",
-        "Statistic",
-        "ExtendedStatistic",
-    ):
-        if name in before and text_of(before[name]) != text_of(after.get(name)) and "Metrics" not in after:
-            return f"{name} is another: the alarm looks at something else"
+    lost = sorted(_metrics(before) - _metrics(after))
+    if lost:
+        return f"looks at something else: no longer at {', '.join(lost)}"
+    if text_of(before.get("ComparisonOperator")) != text_of(after.get("ComparisonOperator")):
+        return "ComparisonOperator is another: the alarm looks the other way"
     high = "Greater" in text_of(before.get("ComparisonOperator", ""))
     was, now = _number(before.get("Threshold")), _number(after.get("Threshold"))
     if was is not None and now is not None:
@@ -180,6 +181,18 @@ def _duller(before: Json, after: Json) -> str | None:
     if was_s is not None and now_s is not None and now_s > was_s * _TENFOLD:
         return f"waits {now_s:g} s instead of {was_s:g} s before it tells"
     return None
+
+
+def _metrics(alarm: Json) -> set[str]:
+    """The metrics that an alarm reads, alone or in an expression, with dimensions and statistic."""
+    listed = [item["MetricStat"] for item in alarm.get("Metrics", []) if "MetricStat" in item]
+    stats = [{**stat.get("Metric", {}), "Stat": stat.get("Stat")} for stat in listed]
+    if "MetricName" in alarm:
+        names = ("Namespace", "MetricName", "Dimensions")
+        stat = alarm.get("Statistic", alarm.get("ExtendedStatistic"))
+        stats.append({name: alarm.get(name) for name in names} | {"Stat": stat})
+    named = ("Namespace", "MetricName", "Dimensions", "Stat")
+    return {" ".join(text_of(stat[name]) for name in named if stat.get(name)) for stat in stats}
 
 
 def _patience_s(alarm: Json) -> float | None:

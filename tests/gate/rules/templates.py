@@ -78,6 +78,7 @@ LEDGER = resource(
     **KEPT,
     **TABLE["Properties"]
     | {
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
         "BillingMode": "PAY_PER_REQUEST",
         "GlobalSecondaryIndexes": [
             {
@@ -153,6 +154,8 @@ TASK = resource(
 )
 SERVICE = resource(
     "AWS::ECS::Service",
+    AvailabilityZoneRebalancing="DISABLED",
+    CapacityProviderStrategy=[{"CapacityProvider": "FARGATE", "Base": 6, "Weight": 1}],
     DeploymentConfiguration={
         "Alarms": {"AlarmNames": [{"Ref": "Alarm"}], "Enable": True, "Rollback": True},
         "DeploymentCircuitBreaker": {"Enable": True, "Rollback": True},

@@ -48,6 +48,7 @@ PROTECTED = "protection-weakened"
             ),
         ),
         (STORE, changed(STORE, "LifecycleConfiguration.Rules.2.ExpirationInDays", 3)),
+        # https://github.com/hashicorp/terraform-provider-aws/issues/41835: a rule that lost its prefix.
         (STORE, changed(STORE, "LifecycleConfiguration.Rules.2.Prefix", ABSENT)),
         (STORE, changed(STORE, "LifecycleConfiguration.Rules.2.Prefix", "")),
         (STORE, changed(STORE, "LifecycleConfiguration.Rules.3.Status", "Enabled")),
@@ -127,6 +128,10 @@ PROTECTED = "protection-weakened"
         (LEDGER, changed(LEDGER, "GlobalSecondaryIndexes.0.IndexName", "by-day")),
         (LEDGER, changed(LEDGER, "GlobalSecondaryIndexes.0.Projection.ProjectionType", "KEYS_ONLY")),
         (LEDGER, changed(LEDGER, "StreamSpecification.StreamViewType", "KEYS_ONLY")),
+        (LEDGER, changed(LEDGER, "AttributeDefinitions.0.AttributeType", "N")),
+        (LEDGER, changed(LEDGER, "SSESpecification.SSEType", ABSENT)),
+        (WORK, changed(WORK, "RedriveAllowPolicy.sourceQueueArns.1", "another")),
+        (KEY, changed(KEY, "KeyPolicy", ABSENT)),
         (LEDGER, changed(LEDGER, "StreamSpecification", ABSENT)),
         (LEDGER, changed(LEDGER, "DeletionProtectionEnabled", {"Fn::If": ["Prod", True, False]})),
         # Queues.

@@ -14,6 +14,8 @@ ROLE = resource("AWS::IAM::Role", AssumeRolePolicyDocument={"Statement": []})
         (TASK, changed(TASK, "TaskRoleArn", "arn:aws:iam::111122223333:role/admin")),
         (TASK, changed(TASK, "ExecutionRoleArn", {"Fn::GetAtt": ["Role", "Arn"]})),
         (None, resource("AWS::IAM::User", UserName="u")),
+        # https://github.com/aws/aws-cdk/issues/29835: a security diff that knew IAM and networks alone.
+        (None, resource("AWS::SSO::Assignment", PrincipalId="p", PermissionSetArn="arn:x")),
         (None, resource("AWS::IAM::AccessKey", UserName="u")),
         (None, resource("AWS::IAM::OIDCProvider", Url="https://login.example.com")),
         (ROLE, changed(ROLE, "MaxSessionDuration", 43_200)),

@@ -80,3 +80,12 @@ def test_a_replacement_under_a_name_that_is_taken(gate):
     assert answer.code == 1
     assert (TWO_STEPS, "S") in answer.kinds
     assert "either: give it another name" in answer.text
+
+
+def test_a_name_that_moves_to_another_logical_id(gate):
+    """As in https://github.com/aws/aws-cdk/issues/15357: the old one has the name until the end."""
+    policy = resource("AWS::IAM::ManagedPolicy", ManagedPolicyName="deploy", PolicyDocument={"Statement": []})
+    answer = gate.change({"Old": policy, "Q": QUEUE}, {"New": policy, "Q": QUEUE})
+    assert answer.code == 1
+    assert (TWO_STEPS, "New") in answer.kinds
+    assert "which Old still has" in answer.text

@@ -3,10 +3,15 @@
 import pytest
 
 from tests.gate.rules.templates import ABSENT, CLUSTER, SERVICE, TARGET, TASK, C, changed
+from tests.gate.test_losses import resource
 
 PROTECTED = "protection-weakened"
 
 
+SCALING = resource(
+    "AWS::ApplicationAutoScaling::ScalingPolicy",
+    TargetTrackingScalingPolicyConfiguration={"TargetValue": 32},
+)
 BARE = {"Name": "extra", "Image": "busybox"}
 
 
@@ -54,6 +59,11 @@ BARE = {"Name": "extra", "Image": "busybox"}
         (SERVICE, changed(SERVICE, "DeploymentConfiguration.Alarms.AlarmNames", [])),
         (SERVICE, changed(SERVICE, "DeploymentConfiguration.MinimumHealthyPercent", 0)),
         (SERVICE, changed(SERVICE, "DesiredCount", 0)),
+        (TASK, changed(TASK, f"{C}.Essential", False)),
+        (TASK, changed(TASK, f"{C}.LogConfiguration.LogDriver", "none")),
+        (SERVICE, changed(SERVICE, "AvailabilityZoneRebalancing", "ENABLED")),
+        (SERVICE, changed(SERVICE, "CapacityProviderStrategy.0.Base", 0)),
+        (SCALING, changed(SCALING, "TargetTrackingScalingPolicyConfiguration.TargetValue", 5000)),
         (TARGET, changed(TARGET, "MaxCapacity", 0)),
         (TARGET, changed(TARGET, "SuspendedState", {"DynamicScalingOutSuspended": True})),
         (CLUSTER, changed(CLUSTER, "ClusterSettings.0.Value", "disabled")),

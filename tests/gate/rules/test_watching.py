@@ -48,6 +48,7 @@ PROTECTED = "protection-weakened"
         (ENDPOINT, None),
         (ENDPOINT, changed(ENDPOINT, "PrivateDnsEnabled", False)),
         (RULE, None),
+        (resource("AWS::Organizations::Policy", Type="SERVICE_CONTROL_POLICY"), None),
         (RULE, changed(RULE, "State", "DISABLED")),
         (RULE, changed(RULE, "Targets", [])),
         (RULE, changed(RULE, "EventPattern.detail", {"severity": ["HIGH"]})),
@@ -88,3 +89,22 @@ def test_an_alarm_that_another_composite_takes_over_is_still_heard(gate):
     one = changed(COMPOSITE, "AlarmRule", either("A"))
     two = changed(COMPOSITE, "AlarmRule", either("B"))
     assert gate.change({"All": COMPOSITE}, {"All": one, "Other": two}).code == 0
+
+
+def test_an_endpoint_that_serves_fewer_route_tables_is_passed_by(gate):
+    table = resource("AWS::EC2::RouteTable", VpcId="v")
+    endpoint = resource("AWS::EC2::VPCEndpoint", RouteTableIds=[{"Ref": "One"}, {"Ref": "Two"}])
+    fewer = changed(endpoint, "RouteTableIds", [{"Ref": "One"}])
+    both = {"One": table, "Two": table}
+    assert (PROTECTED, "E") in gate.change(both | {"E": endpoint}, both | {"E": fewer}).kinds
+    assert gate.change(both | {"E": endpoint}, {"One": table, "E": fewer}).code == 0
+
+
+def test_an_alarm_that_reads_another_metric_in_its_expression(gate):
+    def alarm(metric):
+        stat = {"Metric": {"Namespace": "App", "MetricName": metric}, "Stat": "Sum", "Period": 60}
+        return resource("AWS::CloudWatch::Alarm", Metrics=[{"Id": "m", "MetricStat": stat}], Threshold=1)
+
+    answer = gate.change({"A": alarm("Parked")}, {"A": alarm("Other")})
+    assert (PROTECTED, "A") in answer.kinds
+    assert "no longer at App Parked Sum" in answer.text
