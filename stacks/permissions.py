@@ -18,7 +18,13 @@ from stacks.storage import StorageStack
 from stacks.values import SYSTEM
 
 # The detail-types of docs/events, all with the system's name as their source.
-EVENTS = ("Export Job Completed", "Export Job Incomplete", "Export Job Failed", "Export Task Parked")
+EVENTS = (
+    "Export Job Completed",
+    "Export Job Incomplete",
+    "Export Job Failed",
+    "Export Task Parked",
+    "Export Circuit Changed",
+)
 
 
 def work_through(service: QueueService, work: QueueWithDlq) -> None:
@@ -94,7 +100,7 @@ def _use_key(service: QueueService, key: kms.IKey | None, actions: Sequence[str]
 
 
 def publish_events(service: QueueService) -> None:
-    """Say that a job is done, has failed, or that a task was parked."""
+    """Say how a job ended, that a task was parked, that a circuit opened or closed."""
     bus = cdk.Stack.of(service).format_arn(service="events", resource="event-bus", resource_name="default")
     # The default bus carries AWS's events as well: a task may say these things, in this system's name only.
     service.allow(

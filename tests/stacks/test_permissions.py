@@ -163,3 +163,12 @@ def test_the_worker_writes_under_its_two_prefixes_only(deployment):
         if "s3:PutObject" in listed(statement["Action"]):
             suffixes = {resource["Fn::Join"][1][-1] for resource in listed(statement["Resource"])}
             assert suffixes == {"/exports/*", "/manifests/*"}
+
+
+def test_the_services_may_say_each_documented_event(deployment):
+    documented = {json.loads(path.read_text())["title"] for path in (ROOT / "docs/events").glob("*.json")}
+    for service in deployment.services():
+        (allowed,) = [
+            s for s in statements(deployment, service) if listed(s["Action"]) == ["events:PutEvents"]
+        ]
+        assert set(allowed["Condition"]["StringEquals"]["events:detail-type"]) == documented
