@@ -1,6 +1,6 @@
 """dev, staging and prod, as values. A new environment is one more entry here (docs/environments.md)."""
 
-from stacks.values import Alarms, Environment, ExportApi, Load, Network, Service, Storage
+from stacks.values import Alarms, Environment, ExportApi, Load, Network, Producers, Service, Storage
 
 _RUNBOOK = "https://github.com/example/export-processing/blob/main/docs/runbook.md"
 
@@ -66,6 +66,7 @@ STAGING = Environment(
     ),
     storage=Storage(protected=True, customer_managed_key=True, existing_metadata_table="export-metadata"),
     load=DEV.load.derive(export_jobs_per_day=10_000, longest_archive_hours=8),
+    producers=Producers(sns_topics=("arn:aws:sns:eu-west-1:555566667777:export-events",)),
     export_api=ExportApi(base_url="https://export-api.staging.example.com"),
     orchestrator=DEV.orchestrator,
     worker=DEV.worker.derive(min_tasks=2, max_tasks=10, on_demand_base=1),
@@ -99,6 +100,7 @@ PROD = Environment(
         infrequent_access_after_days=90,
     ),
     load=DEV.load.derive(export_jobs_per_day=100_000, longest_archive_hours=8),
+    producers=Producers(sns_topics=("arn:aws:sns:eu-west-1:777788889999:export-events",)),
     export_api=ExportApi(base_url="https://export-api.example.com"),
     orchestrator=DEV.orchestrator.derive(min_tasks=3, max_tasks=20),
     worker=DEV.worker.derive(min_tasks=4, max_tasks=100, on_demand_base=4, ephemeral_storage_gib=100),

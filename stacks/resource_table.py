@@ -48,7 +48,7 @@ REASONS: Mapping[str, str] = {
     "storage/Key/Resource": "The environment's own encryption key, so that its use is ours to allow and to "
     "see",
     "messaging/*/Queue/Resource": "Work that waits for a service",
-    "messaging/*/Queue/Policy/Resource": "Refuses requests without TLS",
+    "messaging/*/Queue/Policy/Resource": "Refuses requests without TLS; admits the environment's producers",
     "messaging/*/DeadLetterQueue/Resource": "Work that can never succeed or ran out of tries, with its "
     "reason",
     "messaging/*/DeadLetterQueue/Policy/Resource": "Refuses requests without TLS",

@@ -4,6 +4,7 @@ Services stand in the order in which the data passes them, each under the queue 
 Lines between services and stores run through channels of their own, so that none covers another.
 """
 
+from ops.diagram.producers import producers_of
 from ops.diagram.surroundings import network_lines, network_title, watching_lines
 from ops.diagram.svg import COLOURS, Box, Page, height_of
 from ops.diagram.system import Flow, Node, System
@@ -13,6 +14,8 @@ _MARGIN, _GAP = 30, 36
 _QUEUE, _SERVICE, _STORE, _PANEL = 215, 466, 212, 390
 _TOP = 96
 _CHANNEL = 13
+# More would not fit over the queue.
+_PRODUCERS_NAMED = 3
 _STORE_ORDER = ("host", "bus", "secret", "table", "bucket")
 
 
@@ -152,7 +155,10 @@ class Drawing:
                     page.arrow(
                         [(first.middle, _TOP - 14), (first.middle, first.y)], "out", COLOURS["host"][1]
                     )
-                    page.label(first.middle + 8, first.y - 22, "producers send")
+                    stack, _, logical_id = received.id.partition("/")
+                    named = producers_of(self._templates, (stack, logical_id))
+                    who = ", ".join(named[:_PRODUCERS_NAMED]) + (" …" if named[_PRODUCERS_NAMED:] else "")
+                    page.label(first.middle + 8, first.y - 22, f"{who or 'producers'} send")
 
     def _draw_store_flows(self, page: Page, flows: list[Flow], first: float) -> None:
         """Every flow leaves its service at a port, runs along its own channel, and goes down to its store."""

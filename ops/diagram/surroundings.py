@@ -77,9 +77,9 @@ def watching_lines(templates: Templates) -> Iterator[str]:
     alarms = Counter(stack.name for stack, _ in templates.every("AWS::CloudWatch::Alarm"))
     spread = ", ".join(f"{count} in {name}" for name, count in sorted(alarms.items()))
     words = [f"{sum(alarms.values())} alarms ({spread})"] if alarms else []
-    for _, composite in templates.every("AWS::CloudWatch::CompositeAlarm"):
-        watched = text_of(composite.properties["AlarmRule"]).count("ALARM(")
-        words.append(f"one composite alarm over {watched} of them")
+    themes = list(templates.every("AWS::CloudWatch::CompositeAlarm"))
+    if themes:
+        words.append(_counted(len(themes), "composite alarm") + " by theme")
     protocols = [
         text_of(item.properties["Protocol"]) for _, item in templates.every("AWS::SNS::Subscription")
     ]

@@ -11,6 +11,7 @@ from stacks.values.export_api import ExportApi
 from stacks.values.load import Load
 from stacks.values.messaging import Messaging
 from stacks.values.network import ExistingVpc, Network
+from stacks.values.producers import Producers
 from stacks.values.service import Service
 from stacks.values.storage import Storage
 from stacks.values.together import Conflict, refuse_conflicts
@@ -25,6 +26,7 @@ __all__ = [
     "Load",
     "Messaging",
     "Network",
+    "Producers",
     "Service",
     "Storage",
     "Values",

@@ -11,6 +11,7 @@ from stacks.values.export_api import ExportApi
 from stacks.values.load import Load
 from stacks.values.messaging import Messaging
 from stacks.values.network import Network
+from stacks.values.producers import Producers
 from stacks.values.service import Service
 from stacks.values.storage import Storage
 
@@ -58,6 +59,7 @@ class Environment(Values):
     storage: Storage
     load: Load
     messaging: Messaging = Messaging()
+    producers: Producers = Producers()
     export_api: ExportApi
     orchestrator: Service
     worker: Service
