@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ops.assembly.model import Json, Resource
+from ops.assembly.model import Json, Resource, Stack
 from ops.assembly.tokens import references, text_of
 from ops.gate.model import Finding, Kind
 from ops.gate.rules.comparison import Comparison
@@ -119,7 +119,8 @@ def watching_findings(comparison: Comparison) -> Iterator[Finding]:
     """Watchers that are gone, mute or short-sighted; one that only moved is not."""
     yield from guarded(comparison, GUARDS)
     for resource in comparison.gone(*_GUARDIANS):
-        if not _moved(resource, comparison):
+        split = resource.type == _COMPOSITE and not _unheard(resource, comparison)
+        if not split and not _moved(resource, comparison):
             yield comparison.finding(
                 resource, Kind.PROTECTION_WEAKENED, f"is removed: {_GUARDIANS[resource.type]}"
             )
@@ -135,18 +136,29 @@ def watching_findings(comparison: Comparison) -> Iterator[Finding]:
         if text := _duller(before.properties, after.properties):
             yield comparison.finding(after, Kind.PROTECTION_WEAKENED, text)
     for before, after in comparison.kept(_COMPOSITE):
-        lost = _named(before.properties.get("AlarmRule")) - _named(after.properties.get("AlarmRule"))
-        # An alarm that another composite has taken over still tells somebody.
-        heard = {
-            name
-            for stack in comparison.neighbours_after.values()
-            for other in stack.of_type(_COMPOSITE)
-            for name in _named(other.properties.get("AlarmRule"))
-        }
-        if unheard := sorted(lost - heard):
+        if unheard := _unheard(before, comparison):
             yield comparison.finding(
                 after, Kind.PROTECTION_WEAKENED, "AlarmRule no longer hears every alarm", *unheard
             )
+
+
+def _unheard(composite: Resource, comparison: Comparison) -> list[str]:
+    """The alarms that no composite with actions hears any more; one that is gone is a finding by itself."""
+    stacks = comparison.neighbours_after.values()
+    heard = {
+        name
+        for stack in stacks
+        for other in stack.of_type(_COMPOSITE)
+        if other.properties.get("AlarmActions")
+        for name in _named(other.properties.get("AlarmRule"))
+    }
+    gone = _alarms(comparison.neighbours_before) - _alarms(comparison.neighbours_after)
+    lost = _named(composite.properties.get("AlarmRule")) - heard
+    return sorted(name for name in lost if not any(logical_id in name for logical_id in gone))
+
+
+def _alarms(stacks: dict[str, Stack]) -> set[str]:
+    return {alarm.logical_id for stack in stacks.values() for alarm in stack.of_type(_ALARM, _COMPOSITE)}
 
 
 def _moved(resource: Resource, comparison: Comparison) -> bool:

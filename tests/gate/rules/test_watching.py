@@ -85,10 +85,28 @@ def test_a_watcher_that_only_moves_passes(gate):
     assert gate.change({"Old": ALARM, "Q": QUEUE}, {"New": renamed, "Q": QUEUE}).code == 0
 
 
-def test_an_alarm_that_another_composite_takes_over_is_still_heard(gate):
-    one = changed(COMPOSITE, "AlarmRule", either("A"))
-    two = changed(COMPOSITE, "AlarmRule", either("B"))
-    assert gate.change({"All": COMPOSITE}, {"All": one, "Other": two}).code == 0
+@pytest.fixture
+def alarms():
+    return {"A": ALARM, "B": changed(ALARM, "MetricName", "Waiting")}
+
+
+@pytest.mark.parametrize("kept", ["All", "Two"])
+def test_alarms_that_other_composites_take_over_are_still_heard(gate, alarms, kept):
+    one, two = (changed(COMPOSITE, "AlarmRule", either(name)) for name in "AB")
+    before, after = alarms | {"All": COMPOSITE}, alarms | {"One": one, kept: two}
+    assert gate.change(before, after).code == 0
+
+
+def test_alarms_that_only_a_mute_composite_takes_over_are_not_heard(gate, alarms):
+    mute = changed(COMPOSITE, "AlarmActions", ABSENT)
+    answer = gate.change(alarms | {"All": COMPOSITE}, alarms | {"Other": mute})
+    assert (PROTECTED, "All") in answer.kinds
+
+
+def test_a_composite_that_hears_fewer_alarms_than_there_are(gate, alarms):
+    fewer = changed(COMPOSITE, "AlarmRule", either("A"))
+    answer = gate.change(alarms | {"All": COMPOSITE}, alarms | {"All": fewer})
+    assert (PROTECTED, "All") in answer.kinds
 
 
 def test_an_endpoint_that_serves_fewer_route_tables_is_passed_by(gate):
