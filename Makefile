@@ -90,6 +90,10 @@ BENCH_SCALE ?= 1
 bench: setup ## the worker beside three peers and the machine's limit (benchmarks/README.md; BENCH_SCALE=0.05 for a look)
 	BENCH_SCALE=$(BENCH_SCALE) $(BIN)/python -m benchmarks.run
 
+.PHONY: planning-memory
+planning-memory: setup ## plan 32 archives of a million entries at once; no more than 2 GiB may be resident
+	$(BIN)/python -m benchmarks.planning_memory
+
 FUZZ_S ?= 120
 
 .PHONY: fuzz

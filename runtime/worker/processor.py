@@ -303,7 +303,7 @@ class ArchiveProcessor:
             correlation_id=task.correlation_id,
             archive=ArchiveIdentity.of(archive.identity, len(directory)),
             outcomes=count_outcomes(plan.results.outcomes()),
-            paths_digest=digest_of_present(plan.results),
+            paths_digest=digest_of_present(plan.results.names_in_s3()),
             bytes_fetched=attempt.meter.total,
             bytes_saved=plan.bytes_present + (transfer.bytes_resumed if transfer else 0),
             bytes_uploaded=transfer.bytes_uploaded if transfer else 0,

@@ -32,7 +32,10 @@ def decode_name(raw_name: bytes, flags: int, extra: bytes, limits: Limits) -> st
     Unicode form is kept: S3 and DynamoDB compare bytes, so the vendor's form is the one to look up.
     What cannot be decoded gets U+FFFD, and is refused when judged.
     """
-    name = recorded_name(raw_name, flags, extra, limits.code_page)
+    if b"\x75\x70" in extra or not raw_name.isascii():
+        name = recorded_name(raw_name, flags, extra, limits.code_page)
+    else:
+        name = raw_name.decode()  # nearly every one
     return name.replace("\\", "/") if limits.normal_names_only else normal(name)
 
 

@@ -85,10 +85,13 @@ class Judgement:
 
     def note(self, entry: Entry) -> str | None:
         """What is unusual about an entry that is read all the same."""
+        mark, mode = self._marks[entry.index], entry.external_attrs >> 16
+        if not mark and entry.raw_name == entry.name.encode() and not stat.S_ISFIFO(mode):
+            return None
         notes = []
-        if self._marks[entry.index] == _Mark.GIVEN_AGAIN:
+        if mark == _Mark.GIVEN_AGAIN:
             notes.append("the entry is given more than once, with one size and CRC-32")
-        if entry.external_attrs >> 28 and stat.S_ISFIFO(entry.external_attrs >> 16):
+        if stat.S_ISFIFO(mode):
             notes.append("made from a pipe")
         if entry.raw_name != entry.name.encode():
             recorded = recorded_name(entry.raw_name, entry.flags, b"", self._limits.code_page)

@@ -114,10 +114,9 @@ def count_outcomes(outcomes: Mapping[EntryOutcome, int]) -> dict[str, int]:
     return dict(sorted((str(outcome), count) for outcome, count in outcomes.items()))
 
 
-def digest_of_present(results: Iterable[EntryResult]) -> str:
-    """The manifest's `paths_digest`."""
-    present = (result.entry.name for result in results if result.outcome.in_s3)
-    return f"{paths_digest(present):x}"
+def digest_of_present(names: Iterable[str]) -> str:
+    """The manifest's `paths_digest`, of the names that are in S3."""
+    return f"{paths_digest(names):x}"
 
 
 def entry_lines(results: Iterable[EntryResult]) -> Iterator[bytes]:

@@ -18,11 +18,13 @@ from runtime.worker.plan.metadata import Expected
 
 # Outcome, whether there is a SHA-256, length of the text, its offset, SHA-256.
 _ROW = struct.Struct("<B?2xLQ32s")
+_Row = tuple[int, bool, int, int, bytes]
 _NO_SHA256 = bytes(32)
 _OPEN, _PASSED_OVER, _FIRST = 0, 1, 2
 _OUTCOMES = tuple(EntryOutcome)
 _CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES, _FIRST)}
 _MOST_SHARED_TEXTS = 256
+_LET_GO_EVERY = 4_096
 
 
 class EntryResult(NamedTuple):
@@ -64,6 +66,7 @@ class Results:
         self._rows = column(directory.workspace, "B", _ROW.size * (last - first))
         self._texts = directory.workspace.spill()
         self._shared: dict[str, tuple[int, int]] = {}
+        self._shared_at: dict[int, str] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -96,7 +99,10 @@ class Results:
 
     def expected(self, entry: Entry) -> Expected:
         """What the metadata says of an entry that is wanted or in S3."""
-        _code, has_sha256, length, offset, sha256 = self._row(entry.index)
+        return self._expected(entry, self._row(entry.index))
+
+    def _expected(self, entry: Entry, row: "_Row") -> Expected:
+        _code, has_sha256, length, offset, sha256 = row
         content_type, _, destination = self._text(offset, length).partition("\n")
         return Expected(entry.size, sha256.hex() if has_sha256 else None, content_type, destination or None)
 
@@ -108,26 +114,33 @@ class Results:
         counted = Counter(self._rows[:: _ROW.size])
         return {_OUTCOMES[code - _FIRST]: count for code, count in counted.items() if code >= _FIRST}
 
+    def names_in_s3(self) -> Iterator[str]:
+        """In the directory's order."""
+        in_s3 = {_CODES[outcome] for outcome in _OUTCOMES if outcome.in_s3}
+        for index, code in enumerate(self._rows[:: _ROW.size], self.first):
+            if code in in_s3:
+                yield self.directory[index].name
+            if index % _LET_GO_EVERY == 0:
+                self.directory.workspace.let_go()
+
     def __iter__(self) -> Iterator[EntryResult]:
         for entry in self.directory.entries(self.first, self.last):
-            code, _has_sha256, length, offset, _sha256 = self._row(entry.index)
+            row = code, _has_sha256, length, offset, _sha256 = self._row(entry.index)
             if code < _FIRST:
                 continue
             outcome, note = _OUTCOMES[code - _FIRST], self._judgement.note(entry)
             if outcome.in_s3:
-                expected = self.expected(entry)
+                expected = self._expected(entry, row)
                 yield EntryResult(entry, outcome, None, expected.sha256, self.key(entry, expected), note)
             else:
                 yield EntryResult(entry, outcome, self._text(offset, length) or None, note=note)
 
-    def _row(self, index: int) -> tuple[int, bool, int, int, bytes]:
-        row: tuple[int, bool, int, int, bytes] = _ROW.unpack_from(
-            self._rows, _ROW.size * (index - self.first)
-        )
+    def _row(self, index: int) -> "_Row":
+        row: _Row = _ROW.unpack_from(self._rows, _ROW.size * (index - self.first))
         return row
 
     def _put(self, entry: Entry, code: int, has_sha256: bool, text: str, sha256: bytes) -> None:
-        offset, length = self._keep(text) if text else (0, 0)
+        offset, length = (self._shared.get(text) or self._keep(text)) if text else (0, 0)
         _ROW.pack_into(
             self._rows, _ROW.size * (entry.index - self.first), code, has_sha256, length, offset, sha256
         )
@@ -140,11 +153,13 @@ class Results:
             encoded = text.encode("utf-8", "surrogatepass")
             place = self._texts.append(encoded), len(encoded)
             if len(self._shared) < _MOST_SHARED_TEXTS:
-                self._shared[text] = place
+                self._shared[text], self._shared_at[place[0]] = place, text
             return place
 
     def _text(self, offset: int, length: int) -> str:
         if not length:
             return ""
+        if (shared := self._shared_at.get(offset)) is not None:
+            return shared
         with self._lock:
             return self._texts.read(offset, length).decode("utf-8", "surrogatepass")
