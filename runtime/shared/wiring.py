@@ -37,6 +37,7 @@ from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.lifecycle import StopSignal
 from runtime.shared.metrics import Metrics
 from runtime.shared.protection import AGENT_URI_VARIABLE, TaskProtection, ecs_agent
+from runtime.shared.rate import Pace, Permits
 from runtime.shared.reporting import JobReporter
 from runtime.shared.settings import CommonSettings
 
@@ -51,6 +52,7 @@ class Parts:
     aws: AwsClients
     metrics: Metrics
     protection: TaskProtection
+    table: LedgerTable
     ledger: Ledger
     messages: MessageLedger
     reporter: JobReporter
@@ -86,6 +88,7 @@ def wire_service(settings: CommonSettings) -> Parts:
         LedgerCircuits(table),
         Announcer(metrics, bus),
     )
+    owner = f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}"
     http = httpx.Client(
         transport=DeadlineTransport(
             connections=settings.slots + 2, deadline_s=settings.export_api_deadline_s
@@ -102,17 +105,20 @@ def wire_service(settings: CommonSettings) -> Parts:
             authenticator(settings, SecretStore(aws.secrets, settings.export_api_secret_arn), http), circuits
         ),
         circuits,
+        pace=Pace(table, "export-api", per_s=settings.export_api_calls_per_s),
+        permits=Permits(table, "export-api", limit=settings.export_api_concurrent_calls, owner=owner),
         timer=partial(metrics.timer, "ApiLatency"),
         on_error=lambda _kind: metrics.add("ApiErrors"),
     )
     return Parts(
         settings=settings,
-        owner=f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}",
+        owner=owner,
         aws=aws,
         metrics=metrics,
         protection=TaskProtection(
             ecs_agent(os.environ.get(AGENT_URI_VARIABLE)), minutes=settings.protection_minutes
         ),
+        table=table,
         ledger=ledger,
         messages=MessageLedger(table),
         reporter=JobReporter(ledger, bus, aws.sqs, settings.download_tasks_queue_url),

@@ -7,6 +7,7 @@ from functools import partial
 from runtime.shared.circuits import Keeper
 from runtime.shared.consumer import SourceQueue
 from runtime.shared.lifecycle import exit_now, serve
+from runtime.shared.rate import HostPermits
 from runtime.shared.settings import load
 from runtime.shared.wiring import consumer_for, wire_service
 from runtime.worker.clients import Clients
@@ -26,7 +27,9 @@ def main() -> None:
     settings = load(WorkerSettings)
     parts = wire_service(settings)
     clients = Clients.create(settings.bucket_name, parts.aws.session)
-    processor = wire_processor(settings, clients, parts.api, parts.circuits)
+    per_host = settings.download_connections_per_host
+    permits = HostPermits(parts.table, "downloads", limit=per_host, owner=parts.owner) if per_host else None
+    processor = wire_processor(settings, clients, parts.api, parts.circuits, permits)
     metrics = WorkerMetrics(parts.metrics)
     handler = DownloadHandler(
         processor=processor,

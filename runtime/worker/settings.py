@@ -66,6 +66,8 @@ class WorkerSettings(CommonSettings):
     """Comma-separated host names, "*.example.com" for all below it; empty: the API's own host."""
     download_allow_http: bool = False
     download_allow_private_addresses: bool = False
+    download_connections_per_host: Annotated[int, Field(ge=0)] = 0
+    """What a host allows the whole fleet at once; 0 sets no limit."""
     download_max_redirects: Annotated[int, Field(ge=0, le=50)] = DEFAULT_MAX_REDIRECTS
     not_the_archive_max_wait_s: Seconds = 3_600
     """How long a task waits for its archive while an error page, an empty or a cut body comes instead."""

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from runtime.shared.circuits import Circuits
+from runtime.shared.rate import HostPermits
 from runtime.worker.archive import Limits
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.clients import Clients
@@ -24,10 +25,13 @@ def wire_processor(
     clients: Clients,
     api: ExportApiAccess | None = None,
     circuits: Circuits | None = None,
+    permits: HostPermits | None = None,
 ) -> ArchiveProcessor:
-    """One per process; without `api`, download URLs are used as they are, without `circuits` at any time."""
+    """One per process; without `api`, download URLs are used as they are, without `circuits` at any time, and
+    without `permits` over any number of connections.
+    """
     api = api or NoApi()
-    transport = _transport(settings, api)
+    transport = _transport(settings, api, permits)
     limits = Limits(
         max_entries=settings.max_entries,
         max_directory_bytes=settings.max_directory_bytes,
@@ -59,7 +63,7 @@ def _memory(settings: WorkerSettings) -> ByteBudget:
     return ByteBudget(total, places=settings.slots, minimum=minimum)
 
 
-def _transport(settings: WorkerSettings, api: ExportApiAccess) -> Transport:
+def _transport(settings: WorkerSettings, api: ExportApiAccess, permits: HostPermits | None) -> Transport:
     guard = HostGuard(
         settings.allowed_hosts,
         allow_http=settings.download_allow_http,
@@ -70,6 +74,7 @@ def _transport(settings: WorkerSettings, api: ExportApiAccess) -> Transport:
         api.headers_for,
         timeout_s=settings.stall_window_s,
         max_redirects=settings.download_max_redirects,
+        permits=permits,
     )
 
 

@@ -62,6 +62,9 @@ class ExportApi(Values):
     short_page_ends: bool | None = None
     end_statuses: tuple[int, ...] | None = None
 
+    calls_per_s: float | None = None
+    concurrent_calls: int | None = None
+
     connect_timeout_s: float | None = None
     timeout_s: float | None = None
     deadline_s: float | None = None

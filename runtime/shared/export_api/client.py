@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.shared.backoff import Backoff, Wait
 from runtime.shared.circuits import Circuits
@@ -32,6 +33,7 @@ from runtime.shared.export_api.errors import (
 from runtime.shared.export_api.pagination import Asked, pages_of
 from runtime.shared.export_api.profile import JobStatus, VendorProfile
 from runtime.shared.export_api.records import FileRecord, RecordReader, expand
+from runtime.shared.rate import NoneFree, Pace, Permits, TooFast
 from runtime.shared.retry_after import retry_after_s
 
 # The circuits of the API: one may fail while the others are well.
@@ -86,6 +88,8 @@ class ExportApi:
         authenticator: Authenticator,
         circuits: Circuits,
         *,
+        pace: Pace | None = None,
+        permits: Permits | None = None,
         timer: Callable[[], AbstractContextManager[None]] = nullcontext,
         on_error: Callable[[str], None] = lambda _kind: None,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -95,6 +99,8 @@ class ExportApi:
         self._http = http
         self._authenticator = authenticator
         self._circuits = circuits
+        self._pace = pace
+        self._permits = permits
         self._timer = timer
         self._on_error = on_error
         self._utc_now = utc_now
@@ -218,7 +224,7 @@ class ExportApi:
         with self._circuits.call(dependency):
             while True:
                 try:
-                    return self._observed(url)
+                    return self._observed(url, wait)
                 except Unavailable as error:
                     if not backoff.failed(error.retry_after_s):
                         raise
@@ -233,29 +239,44 @@ class ExportApi:
             LISTING: self._profile.export_api_files_path,
             RECORD: self._profile.export_api_file_path,
         }
-        self._observed(self._asked.get(dependency) or self._url(templates[dependency], **made_up))
+        self._observed(self._asked.get(dependency) or self._url(templates[dependency], **made_up), time.sleep)
 
-    def _observed(self, url: str) -> Answer:
+    def _observed(self, url: str, wait: Wait) -> Answer:
         try:
-            with self._timer():
-                return self._once(url)
+            return self._once(url, wait)
         except ApiError as error:
             self._on_error(type(error).__name__)
             raise
 
-    def _once(self, url: str) -> Answer:
+    def _once(self, url: str, wait: Wait) -> Answer:
         """One request and the redirects it leads through."""
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._send(url, fresh=False)
+            answer = self._in_turn(url, wait, fresh=False)
             if isinstance(answer, Failure) and answer.status in {401, 403} and answer.retry_after_s is None:
                 # The secret may just have rotated.
-                answer = self._send(url, fresh=True)
+                answer = self._in_turn(url, wait, fresh=True)
             if isinstance(answer, Answer):
                 return answer
             if answer.status not in _REDIRECTS or not answer.location:
                 raise answer.error()
             url = self._own(url, answer.location)
         raise InvalidAnswer(f"GET {httpx.URL(url).path} redirects more than {MAX_REDIRECTS} times")
+
+    def _in_turn(self, url: str, wait: Wait, *, fresh: bool) -> "Answer | Failure":
+        """One call when it is our turn, as the vendor's limits for the whole fleet have it."""
+        try:
+            if self._pace is not None:
+                self._pace.take(wait)
+            with self._permits.hold(wait) if self._permits is not None else nullcontext(), self._timer():
+                answer = self._send(url, fresh=fresh)
+        except (TooFast, NoneFree) as error:
+            raise RateLimited(f"no call was made: {error}", error.retry_after_s) from error
+        except (ClientError, BotoCoreError) as error:
+            # Beyond the vendor's limit others of ours would be refused.
+            raise RateLimited(f"no call was made: the fleet's limits cannot be read: {error}") from error
+        if self._pace is not None and isinstance(answer, Failure) and answer.is_rate_limit:
+            self._pace.slow_down(answer.retry_after_s)
+        return answer
 
     def _send(self, url: str, *, fresh: bool) -> "Answer | Failure":
         headers = {
@@ -308,6 +329,11 @@ class Failure:
     location: str
     retry_after_s: float | None
 
+    @property
+    def is_rate_limit(self) -> bool:
+        """Several vendors limit the rate with 403: nobody says when to come back with wrong credentials."""
+        return self.status == 429 or (self.status == 403 and self.retry_after_s is not None)
+
     def error(self) -> ApiError:
         """What it means to the caller."""
         error = self._error(f"{self.what} answers {self.status}{self.title}")
@@ -316,7 +342,7 @@ class Failure:
 
     def _error(self, text: str) -> ApiError:
         status = self.status
-        if status == 429 or (status == 403 and self.retry_after_s is not None):
+        if self.is_rate_limit:
             return RateLimited(text, self.retry_after_s)
         if status in {401, 403}:
             return Unauthorised(text)

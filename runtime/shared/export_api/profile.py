@@ -155,6 +155,11 @@ class VendorProfile(BaseSettings):
     export_api_end_statuses: tuple[EndStatus, ...] = ()
     """Statuses that say "beyond the end" to any page but the first, such as 404."""
 
+    export_api_calls_per_s: Annotated[float, Field(ge=0, le=10_000)] = 0
+    """What the vendor allows the whole fleet; 0 sets no rate. A 429 slows every process either way."""
+    export_api_concurrent_calls: Annotated[int, Field(ge=0)] = 0
+    """What the vendor allows the whole fleet at once; 0 sets no limit."""
+
     export_api_connect_timeout_s: Seconds = 10
     export_api_timeout_s: Seconds = 30
     """The longest silence within an answer."""

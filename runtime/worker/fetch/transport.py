@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from runtime.shared.rate import HostPermits, NoneFree
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.fetch.guard import ForbiddenDownload, HostGuard
 from runtime.worker.http.connect import open_connection
@@ -18,6 +21,8 @@ from runtime.worker.http.pool import ConnectionPool, Origin
 DEFAULT_MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 _ERROR_BODY_LIMIT = 64 * 1024
+# For one of the connections that the whole fleet may have to a host.
+_LONGEST_WAIT_S = 60.0
 
 # RFC 9111, section 5.2.1: revalidate with the origin, and keep nothing of it; the second is for HTTP/1.0.
 _PAST_CACHES = {"Cache-Control": "no-cache, no-store", "Pragma": "no-cache"}
@@ -49,12 +54,14 @@ class Transport:
         timeout_s: float,
         tls: ssl.SSLContext | None = None,
         max_redirects: int = DEFAULT_MAX_REDIRECTS,
+        permits: HostPermits | None = None,
     ) -> None:
         self._guard = guard
         self._headers_for = headers_for
         self._timeout_s = timeout_s
         self._tls = tls or _usual_tls()
         self._max_redirects = max_redirects
+        self._permits = permits
         self._pool = ConnectionPool()  # only connections whose address was judged get in here
 
     @contextlib.contextmanager
@@ -69,24 +76,41 @@ class Transport:
         """
         for _ in range(self._max_redirects + 1):
             parts = self._guard.check_url(url)
-            connection, head = self._ask(parts, headers, scope, anew=anew)
-            try:
-                location = head.headers.get("location")
-                if head.status not in _REDIRECTS or not location:
-                    yield Response(url, head, connection)
-                    return
-                url = urljoin(url, _percent_encoded(location.encode("latin-1")))
-                with contextlib.suppress(TransferError):
-                    connection.read_all(_ERROR_BODY_LIMIT)  # so that it can be used again
-            finally:
-                scope.untrack(connection)
-                if scope.ended:
-                    connection.close()
-                else:
-                    self._pool.give(origin_of(parts), connection)
+            with self._permit(parts, scope):
+                connection, head = self._ask(parts, headers, scope, anew=anew)
+                try:
+                    location = head.headers.get("location")
+                    if head.status not in _REDIRECTS or not location:
+                        yield Response(url, head, connection)
+                        return
+                    url = urljoin(url, _percent_encoded(location.encode("latin-1")))
+                    with contextlib.suppress(TransferError):
+                        connection.read_all(_ERROR_BODY_LIMIT)  # so that it can be used again
+                finally:
+                    scope.untrack(connection)
+                    if scope.ended:
+                        connection.close()
+                    else:
+                        self._pool.give(origin_of(parts), connection)
         raise ForbiddenDownload(
             f"the download redirects more than {self._max_redirects} times (DOWNLOAD_MAX_REDIRECTS)"
         )
+
+    @contextlib.contextmanager
+    def _permit(self, parts: SplitResult, scope: Scope) -> Iterator[None]:
+        """One of the connections that the whole fleet may have to the host."""
+        if self._permits is None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                host = (parts.hostname or "").lower()
+                stack.enter_context(self._permits.of(host).hold(scope.wait, _LONGEST_WAIT_S))
+            except NoneFree as error:
+                raise TransferError(f"{error}: DOWNLOAD_CONNECTIONS_PER_HOST") from error
+            except (ClientError, BotoCoreError) as error:
+                raise TransferError(f"the fleet's connections cannot be counted: {error}") from error
+            yield
 
     def _ask(
         self, parts: SplitResult, headers: Mapping[str, str], scope: Scope, *, anew: bool

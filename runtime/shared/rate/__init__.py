@@ -1,0 +1,9 @@
+"""What the other side bears, shared by the fleet through the ledger table, and cheap because it is leased.
+
+`pace.py` is calls a second, and the pause that a 429 asks of everybody; `permits.py` is how many at once.
+"""
+
+from runtime.shared.rate.pace import Pace, TooFast
+from runtime.shared.rate.permits import HostPermits, NoneFree, Permits
+
+__all__ = ["HostPermits", "NoneFree", "Pace", "Permits", "TooFast"]
