@@ -39,7 +39,7 @@ from runtime.worker.count.counter import JobCounter
 from runtime.worker.fetch.errors import ArchiveChanged
 from runtime.worker.metrics import WorkerMetrics
 from runtime.worker.outcomes import outcome_of
-from runtime.worker.parts import TaskParts, released, summary_of, unit_of, whole_of
+from runtime.worker.parts import LedgerCheckpoints, TaskParts, released, summary_of, unit_of, whole_of
 from runtime.worker.processor import ArchiveProcessor, TooLarge
 from runtime.worker.transfer.checkpoints import Checkpoints
 
@@ -138,7 +138,7 @@ class DownloadHandler:
             delivery.cancellation,
             progressed=delivery.progressed,
             fence=lambda: self.ledger.renew(claim, self.lease_s),
-            checkpoints=Checkpoints(claim.checkpoint, lambda text: self.ledger.checkpoint(claim, text)),
+            checkpoints=Checkpoints(LedgerCheckpoints(self.ledger, claim, delivery.advanced)),
             advanced=delivery.advanced,
             may_split=task.part is None,
         )

@@ -100,6 +100,28 @@ def released(ledger: Ledger, claim: Claim, *, unless: Callable[[], bool] = lambd
         ledger.release(claim)
 
 
+@dataclass(frozen=True)
+class LedgerCheckpoints:
+    """A claim's checkpoints in the ledger; `advanced` is told of each, as they outlive a failure."""
+
+    ledger: Ledger
+    claim: Claim
+    advanced: Callable[[], None]
+
+    def load(self, name: str) -> bytes | None:
+        # Nobody was here before the first claim.
+        return self.ledger.load_checkpoint(self.claim, name) if self.claim.generation > 1 else None
+
+    def save(self, name: str, data: bytes) -> None:
+        """Raises LeaseLost."""
+        self.ledger.save_checkpoint(self.claim, name, data)
+        self.advanced()
+
+    def drop(self, name: str) -> None:
+        """Raises LeaseLost."""
+        self.ledger.drop_checkpoint(self.claim, name)
+
+
 def whole_of(task: DownloadTask) -> DownloadTask:
     """The task that a part belongs to."""
     return task.model_copy(update={"part": None})

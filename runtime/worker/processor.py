@@ -4,6 +4,7 @@ Knows nothing of queues and leases: a service wraps it, and a benchmark calls it
 """
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ from runtime.worker.transfer.lanes import Lanes, work_through
 from runtime.worker.transfer.memory import memory_need
 from runtime.worker.transfer.multipart import Uploader
 from runtime.worker.transfer.second_look import DISAGREES
+from runtime.worker.transfer.small_entries import is_small
 from runtime.worker.transfer.transfer import Transfer
 
 _log = logging.getLogger(__name__)
@@ -133,6 +135,7 @@ class ArchiveProcessor:
     planner: Planner
     publisher: Publisher
     helpers: ThreadPoolExecutor
+    idle_helpers: threading.Semaphore
     uploads: ThreadPoolExecutor
 
     def process(
@@ -261,13 +264,12 @@ class ArchiveProcessor:
     def _fetch(self, attempt: "_Attempt", archive: ArchiveBytes, plan: Plan) -> Transfer | None:
         if not plan.wanted:
             return None
-        need = memory_need(plan.largest, results=len(plan.results))
-        with self.memory.acquire(need.least, attempt.scope, generous=need.generous) as grant:
-            part_bytes, in_flight = need.shares(grant.size)
+        need = memory_need(small=any(map(is_small, plan.wanted)), results=len(plan.results))
+        with self.memory.acquire(need.total, attempt.scope):
             uploader = Uploader(
                 self.clients.objects,
                 self.uploads,
-                Window(in_flight, self.memory, attempt.scope),
+                Window(need.lane, self.memory, attempt.scope),
                 attempt.scope,
             )
             connections = self.settings.connections_per_archive
@@ -278,12 +280,19 @@ class ArchiveProcessor:
                 uploader=uploader,
                 scope=attempt.scope,
                 timings=attempt.timings,
-                part_bytes=part_bytes,
+                memory=self.memory,
                 pieces=pieces(plan.wanted, self.settings.merge_gap_bytes, connections),
                 advanced=attempt.advanced,
                 checkpoints=attempt.checkpoints,
             )
-            work_through(transfer, Lanes(self.helpers, self.memory, connections))
+            lanes = Lanes(
+                helpers=self.helpers,
+                idle_helpers=self.idle_helpers,
+                memory=self.memory,
+                connections=connections,
+                lane_bytes=need.lane,
+            )
+            work_through(transfer, lanes)
             return transfer
 
     def _publish(

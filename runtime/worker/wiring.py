@@ -1,5 +1,6 @@
 """The wiring of a worker process: one archive processor with its budgets, threads and connections."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from runtime.shared.circuits import Circuits
@@ -16,8 +17,7 @@ from runtime.worker.plan.metadata import Attributes, MetadataTable
 from runtime.worker.plan.planner import Planner
 from runtime.worker.processor import ArchiveProcessor, ExportApiAccess, NoApi
 from runtime.worker.settings import WorkerSettings
-from runtime.worker.transfer.memory import grant_bytes
-from runtime.worker.transfer.multipart import MIN_PART_BYTES
+from runtime.worker.transfer.memory import LEAST_GRANT_BYTES
 
 
 def wire_processor(
@@ -53,13 +53,14 @@ def wire_processor(
         planner=_planner(settings, clients, limits),
         publisher=Publisher(clients.s3, settings.bucket_name),
         helpers=ThreadPoolExecutor(settings.helper_threads, "fetch"),
+        idle_helpers=threading.Semaphore(settings.helper_threads),
         uploads=ThreadPoolExecutor(settings.upload_threads, "upload"),
     )
 
 
 def _memory(settings: WorkerSettings) -> ByteBudget:
     total = settings.memory_budget
-    minimum = min(grant_bytes(MIN_PART_BYTES), total // (2 * settings.slots))
+    minimum = min(LEAST_GRANT_BYTES, total // (2 * settings.slots))
     return ByteBudget(total, places=settings.slots, minimum=minimum)
 
 

@@ -1,7 +1,7 @@
 """Where every job, task and part stands, on one DynamoDB table; every write is conditional and fenced.
 
-`types.py` holds the words, `jobs.py` what the orchestrator does, `tasks.py` and `parts.py` what the worker
-does, `counts.py` how a job comes to its end, `messages.py` what both remember of a message.
+`types.py` holds the words, `jobs.py` what the orchestrator does, `tasks.py`, `parts.py` and `checkpoints.py`
+what the worker does, `counts.py` how a job comes to its end, `messages.py` what both remember of a message.
 """
 
 from .jobs import JobLedger

@@ -34,7 +34,7 @@ _OF_EVERY_RUN = frozenset(
 # What the next run of a job takes from its tasks.
 _OF_ONE_RUN = (
     "counted", "summary", "finished_at", "reason", "error", "parked_part", "split_parts", "parts_done",
-    "checkpoint", *FAILING,
+    *FAILING,
 )  # fmt: skip
 
 

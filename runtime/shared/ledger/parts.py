@@ -10,6 +10,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from . import leases
+from .checkpoints import CheckpointLedger
 from .counts import CountLedger
 from .table import Change, Item, Refused
 from .tasks import TaskLedger, recorded_split
@@ -26,7 +27,7 @@ from .types import (
 )
 
 
-class Ledger(TaskLedger, CountLedger):
+class Ledger(CheckpointLedger, TaskLedger, CountLedger):
     """The whole ledger as the worker uses it."""
 
     def claim(self, unit: WorkUnit, *, owner: str, lease_s: float) -> Claim:
@@ -51,7 +52,7 @@ class Ledger(TaskLedger, CountLedger):
         except leases.NotOurs as refusal:
             self._require_current(unit)
             raise AlreadyFinished(str(refusal.item.get("status"))) from refusal
-        return Claim(unit, int(item["generation"]), owner, checkpoint=str(item.get("checkpoint", "")))
+        return Claim(unit, int(item["generation"]), owner)
 
     def split(self, claim: Claim, ranges: Sequence[tuple[int, int]]) -> Split:
         """Record the parts; a task that has been split before keeps the split it has. Raises LeaseLost.

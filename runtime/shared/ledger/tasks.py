@@ -51,26 +51,11 @@ class TaskLedger(JobLedger):
             owner,
             recorded_split(item),
             bool(item.get("parts_sent", False)),
-            str(item.get("checkpoint", "")),
         )
 
     def renew(self, claim: Claim, lease_s: float) -> None:
         """Raises LeaseLost."""
         leases.renew(self._table, claim.unit.export_job_id, claim.unit.key, claim.generation, lease_s)
-
-    def checkpoint(self, claim: Claim, text: str) -> None:
-        """Save where the work inside the unit is, for whoever claims it next. Raises LeaseLost."""
-        change = Change(
-            claim.unit.export_job_id,
-            claim.unit.key,
-            set={"checkpoint": text},
-            remove=FAILING,
-            when=Attr("generation").eq(claim.generation),
-        )
-        try:
-            self._table.update(change)
-        except Refused as refusal:
-            raise LeaseLost(f"{claim.unit.key} was taken over") from refusal
 
     def release(self, claim: Claim) -> None:
         """The lease ends now (on yield and retry), so that the next claim does not wait for it."""

@@ -111,8 +111,6 @@ class Claim:
     """False with a split: an earlier attempt may have died before sending every part, so send them
     (again).
     """
-    checkpoint: str = ""
-    """What an earlier attempt saved with `checkpoint`, for going on inside the unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

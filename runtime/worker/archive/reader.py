@@ -144,22 +144,6 @@ class EntryReader:
         self._left = entry.compressed_size - state.consumed
         self.produced, self.crc32 = state.produced, state.crc32
 
-    def skip_stored(self, count: int, crc: int) -> None:
-        """Go on inside a stored entry: its first `count` bytes were read before and have this CRC-32.
-
-        To be called when the header has been read and no data yet; the next bytes to feed are those behind.
-        """
-        if self._decoder is not None or self.header_length is None or self.produced:
-            raise ValueError(
-                "only a stored entry of which just the header was read can be entered in the middle"
-            )
-        if not 0 <= count <= self._left:
-            raise ValueError(f"byte {count} is outside the entry's {self._left}")
-        self._left -= count
-        self.produced, self.crc32 = count, crc
-        if not self._left:
-            self._check_end(_NOTHING)
-
     def _stored(self, piece: memoryview) -> Iterator[memoryview]:
         while piece:
             step = piece[: self._room(len(piece))]

@@ -63,13 +63,9 @@ class ResumableInflater:
         if state is None:
             _isal.isal_inflate_init(ctypes.byref(self._state))
             return
-        try:
-            raw = zlib.decompressobj().decompress(state, ctypes.sizeof(_State) + 1)
-        except zlib.error as error:
-            raise InflateStateError(f"the state cannot be read: {error}") from error
-        if len(raw) != ctypes.sizeof(_State):
-            raise InflateStateError(f"a state of {len(raw)} bytes instead of {ctypes.sizeof(_State)}")
-        self._state = _State.from_buffer_copy(raw)
+        if len(state) != ctypes.sizeof(_State):
+            raise InflateStateError(f"a state of {len(state)} bytes instead of {ctypes.sizeof(_State)}")
+        self._state = _State.from_buffer_copy(state)
 
     @property
     def eof(self) -> bool:
@@ -111,7 +107,7 @@ class ResumableInflater:
         copy = _State.from_buffer_copy(self._state)
         copy.next_in = copy.next_out = None
         copy.avail_in = copy.avail_out = 0
-        return zlib.compress(bytes(copy), 1)
+        return bytes(copy)
 
     def _step(self, out: bytearray, room: int) -> int:
         state, pending = self._state, self._pending

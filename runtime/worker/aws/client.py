@@ -117,6 +117,31 @@ class AwsClient:
                 raise failure
             exchange = self._send(exchange.call, scope, fresh=False)
 
+    def open(self, call: Call, scope: Scope) -> "Streaming":
+        """Send a request's head now, and its `length` bytes of body as they come. Nothing is tried again.
+
+        Raises AwsUnreachable, or what the scope ended with.
+        """
+        exchange = self.start(call, scope)
+        if exchange.error is not None and exchange.connection is not None and exchange.connection.reused:
+            self.drop(exchange, scope)
+            exchange = self._send(call, scope, fresh=True)
+        if exchange.error is not None or exchange.connection is None:
+            self.drop(exchange, scope)
+            scope.check()
+            raise AwsUnreachable(call.operation, f"no connection to {self.endpoint.host}: {exchange.error}")
+        return Streaming(self, exchange, exchange.connection, scope)
+
+    def answer(self, exchange: Exchange, scope: Scope) -> Success:
+        """Wait for the answer once. Raises AwsError, AwsUnreachable, or what the scope ended with."""
+        try:
+            return self._receive(exchange, scope)
+        except TransferError as error:
+            scope.check()
+            raise AwsUnreachable(
+                exchange.call.operation, f"no answer from {self.endpoint.host}: {error}"
+            ) from error
+
     def drop(self, exchange: Exchange, scope: Scope) -> None:
         """Give up on an exchange without reading its answer."""
         if exchange.connection is not None:
@@ -173,3 +198,35 @@ class AwsClient:
 
     def close(self) -> None:
         self._pool.close()
+
+
+class Streaming:
+    """A request whose body is sent as it comes; one thread at a time."""
+
+    def __init__(
+        self, client: AwsClient, exchange: Exchange, connection: HttpConnection, scope: Scope
+    ) -> None:
+        self._client = client
+        self._exchange = exchange
+        self._connection = connection
+        self._scope = scope
+
+    def write(self, data: Buffer) -> None:
+        """Send the next bytes. Raises AwsError (the service did not wait for the end), AwsUnreachable, or
+        what the scope ended with.
+        """
+        try:
+            self._connection.send(b"", (data,))
+        except TransferError as error:
+            self._scope.check()
+            # An answer that came before the body's end says more than the broken connection.
+            self._exchange.error = error
+            self._client.answer(self._exchange, self._scope)
+
+    def finish(self) -> Success:
+        """All has been sent. Raises as `write` does."""
+        return self._client.answer(self._exchange, self._scope)
+
+    def drop(self) -> None:
+        """End the connection; a body that falls short of its length is no request."""
+        self._client.drop(self._exchange, self._scope)

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from runtime.worker.aws.client import AwsClient, Call, Exchange, Success
+from runtime.worker.aws.client import AwsClient, Call, Exchange, Streaming, Success
 from runtime.worker.aws.errors import AwsError
+from runtime.worker.aws.framing import UNSIGNED_TRAILER, FramedBody, framed_length
 from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, escape_path
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.buffer import Buffer
@@ -83,6 +84,26 @@ class ObjectStore:
         about: Description,
     ) -> Exchange:
         """Send a whole object; `finish` waits for S3's answer."""
+        return self._fast.start(self._put(key, body, crc=crc, sha256=sha256, about=about), scope)
+
+    def open_put(
+        self, key: str, size: int, scope: Scope, *, crc: int, sha256: str | None, about: Description
+    ) -> Streaming:
+        """Begin a whole object whose bytes are sent as they come; it is there when all have been."""
+        return self._fast.open(self._put(key, (), size, crc=crc, sha256=sha256, about=about), scope)
+
+    def _put(
+        self,
+        key: str,
+        body: Sequence[Buffer],
+        size: int | None = None,
+        *,
+        crc: int,
+        sha256: str | None,
+        about: Description,
+    ) -> Call:
+        """A PutObject of `body`, or of `size` bytes that follow."""
+        length = sum(map(len, body)) if size is None else size
         headers = {
             "host": self._host,
             "content-type": about.content_type,
@@ -91,19 +112,9 @@ class ObjectStore:
         }
         for name, value in about.metadata.items():
             headers[f"x-amz-meta-{name}"] = value
-        return self._fast.start(
-            Call(
-                "PutObject",
-                "PUT",
-                self._path(key),
-                headers,
-                body,
-                sum(map(len, body)),
-                # The digest that is known anyway; the CRC-32 guards the bytes where there is none.
-                sha256 or UNSIGNED_PAYLOAD,
-            ),
-            scope,
-        )
+        # The digest that is known anyway; the CRC-32 guards the bytes where there is none.
+        digest = sha256 or UNSIGNED_PAYLOAD
+        return Call("PutObject", "PUT", self._path(key), headers, body, length, digest)
 
     def finish(self, exchange: Exchange, scope: Scope) -> Success:
         return self._fast.finish(exchange, scope)
@@ -156,9 +167,25 @@ class ObjectStore:
             "x-amz-checksum-crc32": crc_text(crc),
             "x-amz-sdk-checksum-algorithm": "CRC32",
         }
-        path = f"{self._path(key)}?partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
+        path = self._part_path(key, upload_id, number)
         answer = self._fast.call(Call("UploadPart", "PUT", path, headers, buffers, size), scope)
         return Part(number, answer.headers.get("etag", ""), crc, size)
+
+    def open_part(self, key: str, upload_id: str, size: int, scope: Scope, *, number: int) -> "StreamedPart":
+        """Begin a part whose bytes are sent as they come; its CRC-32 follows them."""
+        headers = {
+            "host": self._host,
+            "content-encoding": "aws-chunked",
+            "x-amz-decoded-content-length": str(size),
+            "x-amz-trailer": "x-amz-checksum-crc32",
+            "x-amz-sdk-checksum-algorithm": "CRC32",
+        }
+        path = self._part_path(key, upload_id, number)
+        call = Call("UploadPart", "PUT", path, headers, (), framed_length(size), UNSIGNED_TRAILER)
+        return StreamedPart(self._fast.open(call, scope), number, size)
+
+    def _part_path(self, key: str, upload_id: str, number: int) -> str:
+        return f"{self._path(key)}?partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
 
     def complete_upload(
         self, key: str, upload_id: str, parts: Sequence[Part], crc: int, size: int, **conditions: str
@@ -218,3 +245,26 @@ class ObjectStore:
         """One page of names and sizes below `prefix` after `start_after`, and whether more follow."""
         page = self._s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=start_after)
         return {o["Key"]: o["Size"] for o in page.get("Contents", [])}, bool(page.get("IsTruncated"))
+
+
+class StreamedPart:
+    """A part on its way, sent as it comes."""
+
+    def __init__(self, streaming: Streaming, number: int, size: int) -> None:
+        self._streaming = streaming
+        self._number = number
+        self._size = size
+        self._body = FramedBody(streaming.write)
+
+    def write(self, data: Buffer) -> None:
+        """Raises AwsError, AwsUnreachable, or what the scope ended with."""
+        self._body.write(data)
+
+    def finish(self) -> Part:
+        """All has been written. Raises as `write` does."""
+        self._body.finish(f"x-amz-checksum-crc32:{crc_text(self._body.crc32)}")
+        answer = self._streaming.finish()
+        return Part(self._number, answer.headers.get("etag", ""), self._body.crc32, self._size)
+
+    def drop(self) -> None:
+        self._streaming.drop()

@@ -1,8 +1,9 @@
 """Byte budgets: what bounds the process's memory, and its scratch disk, whatever it is asked to do.
 
-An archive takes one grant before its payload moves and keeps all its buffers within it. Whoever holds a grant
-never waits for another, so waiting cannot deadlock. More is only ever tried for, and never so much that the
-archives still to come would find less than their minimum.
+An archive takes one small grant before its payload moves, and progresses within it. More is only tried for,
+and never so much that the archives still to come would find less than their minimum. The one exception is a
+part that has to be gathered whole: its thread waits holding nothing but the small grant, which leaves half of
+the budget to parts, and those end by themselves. So waiting cannot deadlock.
 """
 
 import threading
@@ -30,19 +31,17 @@ class ByteBudget:
     def in_use(self) -> int:
         return self.total - self._free
 
-    def acquire(self, size: int, scope: Scope, *, generous: int = 0) -> "Grant":
-        """A place with `generous` bytes when they are to spare, else wait for `size` (at most the whole
-        budget).
+    def acquire(self, size: int, scope: Scope, *, places: int = 1) -> "Grant":
+        """Wait for `size` bytes (at most the whole budget), which take up so many of the places.
 
         Raises what `scope.check` raises.
         """
         size = min(size, self.total)
-        waiter = _Waiter(size)
+        waiter = _Waiter(size, places)
         with self._lock:
-            if not self._waiters and generous > size and self._to_spare(self._places - 1) >= generous:
-                return self._take_place(generous)
             if not self._waiters and size <= self._free:
-                return self._take_place(size)
+                self._take(waiter)
+                return Grant(self, size, places=places)
             self._waiters.append(waiter)
         scope.track(waiter)
         try:
@@ -53,23 +52,20 @@ class ByteBudget:
             raise
         finally:
             scope.untrack(waiter)
-        return Grant(self, size, places=1)
+        return Grant(self, size, places=places)
 
     def try_acquire(self, size: int) -> "Grant | None":
         """`size` bytes if they are to spare, else None. Never waits."""
         with self._lock:
-            if self._waiters or size > self._to_spare(self._places):
+            spare = self._free - max(self._places, 0) * self._minimum
+            if self._waiters or size > spare:
                 return None
             self._free -= size
         return Grant(self, size, places=0)
 
-    def _to_spare(self, places: int) -> int:
-        return self._free - max(places, 0) * self._minimum
-
-    def _take_place(self, size: int) -> "Grant":
-        self._free -= size
-        self._places -= 1
-        return Grant(self, size, places=1)
+    def _take(self, waiter: "_Waiter") -> None:
+        self._free -= waiter.size
+        self._places -= waiter.places
 
     def give_back(self, size: int, places: int) -> None:
         with self._lock:
@@ -83,14 +79,13 @@ class ByteBudget:
                 self._waiters.remove(waiter)
             elif waiter.served:
                 self._free += waiter.size
-                self._places += 1
+                self._places += waiter.places
             self._serve()
 
     def _serve(self) -> None:
         while self._waiters and self._waiters[0].size <= self._free:
             waiter = self._waiters.popleft()
-            self._free -= waiter.size
-            self._places -= 1
+            self._take(waiter)
             waiter.served = True
             waiter.turn.set()
 
@@ -98,8 +93,9 @@ class ByteBudget:
 class _Waiter:
     """A place in the queue; `abort` (from a scope's end) wakes it without serving it."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, places: int) -> None:
         self.size = size
+        self.places = places
         self.served = False
         self.turn = threading.Event()
 

@@ -1,23 +1,34 @@
 """A large entry: extracted as it arrives and sent in parts, or in one request when it fits into one.
 
-The thread that reads also inflates and hashes; sending runs on the upload threads. Memory holds the part
-being filled and the parts in flight, both within the archive's grant.
+The thread that reads also inflates and hashes, and sends what is sent as it comes; parts that are gathered
+are sent by the upload threads. Whatever interrupts it, the entry is gone on with at the last part that
+arrived.
 """
 
+import logging
+import random
 import time
+from dataclasses import dataclass
 
 from runtime.worker.archive import EntryReader, EntryRejected
+from runtime.worker.archive.data_errors import corrupt
 from runtime.worker.archive.methods import STORED
-from runtime.worker.archive.records import LOCAL
 from runtime.worker.fetch.archive import ByteStream
 from runtime.worker.plan.wanted import Wanted
+from runtime.worker.transfer.entry_parts import PartLost
 from runtime.worker.transfer.entry_upload import EntryUpload
-from runtime.worker.transfer.multipart import part_size
-from runtime.worker.transfer.resume import Resumed, find_resumed
+from runtime.worker.transfer.memory import part_size
+from runtime.worker.transfer.resume import Resumed, find_resumed, forget
 from runtime.worker.transfer.second_look import look_again
 from runtime.worker.transfer.transfer import Transfer
 
+_log = logging.getLogger(__name__)
+
 _READ_BYTES = 64 * 1024
+_LEAST_READ_BYTES = 4 * 1024
+_READ_S = 0.5  # what a read may take: S3 is sent something before it loses its patience
+_LOSSES = 6  # in a row, with no part arriving between them
+_PAUSE_S = 2.0
 
 
 def stream_entry(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
@@ -40,8 +51,7 @@ def _resume_or_begin(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> 
         _begin(transfer, wanted, stream)
         return
     try:
-        upload = EntryUpload(transfer, wanted, resumable=True, resumed=resumed)
-        _stream(transfer, wanted, stream, upload, resumed)
+        _go_on(transfer, wanted, stream, resumed)
     except EntryRejected:
         # The fault may lie in what the earlier attempt left behind: read the entry afresh before judging it.
         again = transfer.archive.stream(wanted.start, wanted.stop)
@@ -52,44 +62,75 @@ def _resume_or_begin(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> 
 
 
 def _begin(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
-    upload = EntryUpload(transfer, wanted, resumable=_resumable(transfer, wanted))
-    _stream(transfer, wanted, stream, upload, None)
+    _go_on(transfer, wanted, stream, None)
 
 
 def _resumable(transfer: Transfer, wanted: Wanted) -> bool:
-    entry = wanted.entry
-    long_enough = entry.size > part_size(entry.size, transfer.part_bytes)
-    return entry.method == STORED and long_enough and bool(transfer.archive.identity.etag)
+    return wanted.entry.size > part_size(wanted.entry.size) and bool(transfer.archive.identity.etag)
+
+
+def _go_on(transfer: Transfer, wanted: Wanted, stream: ByteStream, resumed: Resumed | None) -> None:
+    """From the beginning or the resumed place to the end, over parts that are lost on the way."""
+    lost = _stream(transfer, wanted, stream, resumed)
+    losses = 1
+    while lost is not None:
+        if losses > _LOSSES:
+            raise lost.cause
+        transfer.scope.wait(random.uniform(0, _PAUSE_S))  # noqa: S311 -- spreads retries, guards nothing
+        again = transfer.archive.stream(wanted.start, wanted.stop)
+        try:
+            next_lost = _stream(transfer, wanted, again, lost.place, patient=True)
+        finally:
+            again.close()
+        losses = 1 if next_lost is not None and next_lost.reached > lost.reached else losses + 1
+        lost = next_lost
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A part did not arrive, and from where to go on."""
+
+    cause: Exception
+    place: Resumed | None
+
+    @property
+    def reached(self) -> int:
+        return self.place.checkpoint.size if self.place is not None else 0
 
 
 def _stream(
-    transfer: Transfer, wanted: Wanted, stream: ByteStream, upload: EntryUpload, resumed: Resumed | None
-) -> None:
+    transfer: Transfer,
+    wanted: Wanted,
+    stream: ByteStream,
+    resumed: Resumed | None,
+    *,
+    patient: bool = False,
+) -> _Lost | None:
+    """None when the entry is through; its last parts may still be on their way."""
+    reader = EntryReader(wanted.entry, transfer.limits, resumable=_resumable(transfer, wanted))
+    if resumed is not None:
+        state = resumed.checkpoint.reader
+        try:
+            reader.resume(state)
+        except ValueError as error:
+            forget(transfer, wanted, resumed.checkpoint.upload_id)
+            raise corrupt(f"it cannot be gone on with: {error}") from error
+        stream.skip(state.offset)
+        transfer.resumed(state.consumed)
+    upload = EntryUpload(transfer, wanted, reader, resumed=resumed, patient=patient)
     try:
-        reader = EntryReader(wanted.entry, transfer.limits)
-        if resumed is not None:
-            _skip(reader, stream, resumed)
-            transfer.resumed(resumed.checkpoint.size)
         _extract(transfer, wanted, stream, reader, upload)
         upload.finish()
+    except PartLost as lost:
+        _log.info("A part of %s did not arrive: %s", wanted.entry.name, lost)
+        return _Lost(lost.cause, upload.lost())
     except EntryRejected:
         upload.reject()
         raise
     except BaseException:
         upload.interrupt()
         raise
-
-
-def _skip(reader: EntryReader, stream: ByteStream, resumed: Resumed) -> None:
-    """Read the local header, and go on behind the bytes that are in S3 already."""
-    fixed = bytearray(LOCAL.size)
-    stream.read_exactly(memoryview(fixed))
-    rest = bytearray(int.from_bytes(fixed[26:28], "little") + int.from_bytes(fixed[28:30], "little"))
-    stream.read_exactly(memoryview(rest))
-    for _ in reader.feed(fixed + rest):
-        pass
-    reader.skip_stored(resumed.checkpoint.size, resumed.checkpoint.crc32)
-    stream.skip(resumed.checkpoint.size)
+    return None
 
 
 def _extract(
@@ -98,17 +139,26 @@ def _extract(
     buffer = memoryview(bytearray(_READ_BYTES))
     fetching = extracting = 0.0
     stored = wanted.entry.method == STORED
+    length = _LEAST_READ_BYTES
     while not reader.finished and stream.position < wanted.stop:
         # A stored entry's output is its input: the buffer goes on to S3 and cannot be filled again.
-        view = memoryview(bytearray(len(buffer))) if stored else buffer
+        view = memoryview(bytearray(length)) if stored else buffer[:length]
         view = view[: min(len(view), wanted.stop - stream.position)]
         started = time.monotonic()
         stream.read_exactly(view)
         fetched = time.monotonic()
         for chunk in reader.feed(view):
-            upload.write(chunk, reader.crc32)
+            upload.write(chunk)
         fetching += fetched - started
         extracting += time.monotonic() - fetched
+        length = _next_length(length, fetched - started)
     reader.close()
     transfer.timings.add("download", fetching)
     transfer.timings.add("extract", extracting)
+
+
+def _next_length(length: int, took: float) -> int:
+    """How much to read at once, after reading `length` bytes took so many seconds."""
+    if took > _READ_S:
+        return max(_LEAST_READ_BYTES, length // 2)
+    return min(_READ_BYTES, length * 2) if took < _READ_S / 2 else length

@@ -12,22 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from botocore.exceptions import BotoCoreError, ClientError
 from isal import isal_zlib
 
-from runtime.worker.aws.objects import Description, ObjectStore, Part
+from runtime.worker.aws.objects import Description, ObjectStore, Part, StreamedPart
+from runtime.worker.bounds.budget import Grant
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.bounds.window import Ticket, Window
 from runtime.worker.buffer import Buffer
 
 _log = logging.getLogger(__name__)
 
-MIB = 1024 * 1024
-MIN_PART_BYTES = 5 * MIB
-_MAX_PARTS = 10_000
-
-
-def part_size(size: int, preferred: int = MIN_PART_BYTES) -> int:
-    """Bytes per part for an object of `size`: at least `preferred`, never more than 10,000 parts."""
-    least = -(-size // (_MAX_PARTS - 1))
-    return max(preferred, -(-least // MIB) * MIB)
+MIN_PART_BYTES = 5 * 1024 * 1024
+_PARTS_IN_FLIGHT = 3  # of one object
 
 
 def crc_of(buffers: Sequence[Buffer]) -> int:
@@ -49,9 +43,11 @@ class Uploader:
         self.scope = scope
         self._pool = pool
 
-    def submit(self, job: Callable[[], None], size: int) -> None:
-        """Run `job` on an upload thread once `size` more bytes may be in flight."""
-        ticket = self.window.enter(size)
+    def submit(self, job: Callable[[], None], size: int, grant: Grant | None = None) -> None:
+        """Run `job` on an upload thread once `size` more bytes may be in flight; at once with a grant of
+        them, which is released afterwards.
+        """
+        ticket = self.window.enter(size, grant)
         try:
             self._pool.submit(self._run, job, ticket)
         except BaseException:
@@ -86,6 +82,7 @@ class MultipartUpload:
         self.key = key
         self._lock = threading.Lock()
         self._outstanding = 1  # the thread that adds parts counts as one until it is through
+        self._room = threading.Semaphore(_PARTS_IN_FLIGHT)
         self._finish: Callable[[], None] | None = None
         if resume is None:
             self.upload_id = uploader.store.create_upload(key, about)
@@ -97,30 +94,52 @@ class MultipartUpload:
         self.on_part: Callable[[Part], None] | None = None
         self.keep: Callable[[], bool] = lambda: False
 
-    def add(self, buffers: list[Buffer], size: int) -> None:
-        """Send the next part. Raises what the scope ended with."""
+    def take_number(self) -> int:
+        """The next part's, in the order of their bytes."""
         number, self.next_number = self.next_number, self.next_number + 1
+        return number
+
+    def add(self, number: int, buffers: list[Buffer], size: int, grant: Grant) -> None:
+        """Send a part on another thread; its grant is released then. Raises what the scope ended
+        with.
+        """
+        store, scope = self._uploader.store, self._uploader.scope
         with self._lock:
             self._outstanding += 1
 
         def job() -> None:
             try:
-                store, scope = self._uploader.store, self._uploader.scope
                 part = store.upload_part(
                     self.key, self.upload_id, buffers, scope, number=number, crc=crc_of(buffers)
                 )
-                with self._lock:
-                    self._parts[number] = part
-                if self.on_part is not None:
-                    self.on_part(part)
+                self._arrived(part)
             finally:
+                self._room.release()
                 self._settle()
 
         try:
-            self._uploader.submit(job, size)
+            while not self._room.acquire(timeout=1.0):
+                scope.check()
+            self._uploader.submit(job, size, grant)
         except BaseException:
+            grant.release()
             self._settle()
             raise
+
+    def open_part(self, number: int, size: int) -> StreamedPart:
+        """Begin a part whose bytes the caller sends as they come; `close_part` ends it."""
+        store, scope = self._uploader.store, self._uploader.scope
+        return store.open_part(self.key, self.upload_id, size, scope, number=number)
+
+    def close_part(self, streamed: StreamedPart) -> None:
+        """Raises as the part does."""
+        self._arrived(streamed.finish())
+
+    def _arrived(self, part: Part) -> None:
+        with self._lock:
+            self._parts[part.number] = part
+        if self.on_part is not None:
+            self.on_part(part)
 
     def complete(self, crc: int, size: int, done: Callable[[], None]) -> None:
         """Every check has passed: make the object visible as soon as the last part is there."""
@@ -144,6 +163,15 @@ class MultipartUpload:
         """Nothing becomes visible."""
         self._finish = self._abort
         self._settle()
+
+    def leave(self) -> None:
+        """Wait for the parts in flight and leave all as it is, for another to go on with.
+
+        Raises what the scope ended with.
+        """
+        for _ in range(_PARTS_IN_FLIGHT):
+            while not self._room.acquire(timeout=1.0):
+                self._uploader.scope.check()
 
     def _abort(self) -> None:
         if self.keep():

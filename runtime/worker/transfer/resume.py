@@ -1,7 +1,8 @@
-"""A large stored entry, which can be resumed in the middle after any interruption.
+"""A large entry, which can be resumed in the middle after any interruption.
 
-Its bytes are the archive's own, so a position in one is a position in the other. At times the upload's state
-is saved: parts, CRC-32, SHA-256. The next attempt checks it against what S3 holds, and fetches only what is
+A stored entry's bytes are the archive's own, so a position in one is a position in the other; a deflated one
+takes the decompressor's state along. After each part the place is noted, and at times it is saved: parts,
+place, CRC-32, SHA-256. Whoever goes on from it checks it against what S3 holds, and fetches only what is
 missing.
 """
 
@@ -9,12 +10,14 @@ import hashlib
 import threading
 from dataclasses import dataclass
 
+from runtime.worker.archive import ReaderState
 from runtime.worker.aws.objects import Part
 from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.checkpoints import Checkpoint
 from runtime.worker.transfer.transfer import Transfer
 
-SAVE_EVERY_BYTES = 16 * 1024 * 1024
+# With the parts on their way, and the one being filled, what a crash loses stays below 64 MB.
+SAVE_EVERY_BYTES = 24 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,14 @@ def find_resumed(transfer: Transfer, wanted: Wanted) -> Resumed | None:
     )
     if same:
         return Resumed(checkpoint, parts)
-    store.abort_upload(wanted.key, checkpoint.upload_id)
-    transfer.checkpoints.forget(wanted.key)
+    forget(transfer, wanted, checkpoint.upload_id)
     return None
+
+
+def forget(transfer: Transfer, wanted: Wanted, upload_id: str) -> None:
+    """Nothing of this upload is of use."""
+    transfer.uploader.store.abort_upload(wanted.key, upload_id)
+    transfer.checkpoints.forget(wanted.key)
 
 
 class Progress:
@@ -58,9 +66,10 @@ class Progress:
         self._upload_id = upload_id
         self._lock = threading.Lock()
         self._stopped = False
-        self._states: dict[int, tuple[int, int, bytes | None]] = {}
+        self._states: dict[int, tuple[ReaderState | None, bytes | None]] = {}
         self._arrived: dict[int, Part] = {}
         self._whole: list[Part] = list(resumed.parts) if resumed else []
+        self._place = resumed
         self._saved = resumed.checkpoint.size if resumed else 0
 
     @property
@@ -68,10 +77,16 @@ class Progress:
         """Whether a later attempt would find something to go on with."""
         return self._saved > 0
 
-    def reached(self, number: int, size: int, crc32: int, sha256: bytes | None) -> None:
-        """Part `number` ends where the entry has come to `size` bytes with these checksums."""
+    @property
+    def place(self) -> Resumed | None:
+        """The furthest place from which the entry can be gone on with: all before it is in S3."""
         with self._lock:
-            self._states[number] = (size, crc32, sha256)
+            return self._place
+
+    def reached(self, number: int, reader: ReaderState | None, sha256: bytes | None) -> None:
+        """Part `number` ends where the reader is; without its state the entry is not resumed there."""
+        with self._lock:
+            self._states[number] = (reader, sha256)
 
     def stop(self) -> None:
         """Save nothing from now on, though parts may still arrive, and forget what was saved."""
@@ -83,28 +98,30 @@ class Progress:
         """S3 has the part. Raises what saving raises."""
         with self._lock:
             self._arrived[part.number] = part
-            state = None
             while (following := self._arrived.pop(len(self._whole) + 1, None)) is not None:
                 self._whole.append(following)
-                state = self._states.pop(following.number)
-            if self._stopped or state is None or state[0] - self._saved < SAVE_EVERY_BYTES:
+                reader, sha256 = self._states.pop(following.number)
+                if reader is not None:
+                    self._place = Resumed(self._checkpoint(reader, sha256), list(self._whole))
+            place = self._place
+            if self._stopped or place is None or place.checkpoint.size - self._saved < SAVE_EVERY_BYTES:
                 return
-            size, crc32, sha256 = state
-            self._saved = size
-            entry = self._wanted.entry
-            checkpoint = Checkpoint(
-                key=self._wanted.key,
-                upload_id=self._upload_id,
-                archive=self._transfer.archive.identity.etag or "",
-                entry_crc32=entry.crc32,
-                entry_size=entry.size,
-                parts=len(self._whole),
-                size=size,
-                crc32=crc32,
-                sha256_state=sha256.hex() if sha256 is not None else None,
-                etags=_digest(self._whole),
-            )
-            self._transfer.checkpoints.put(checkpoint)
+            self._saved = place.checkpoint.size
+            self._transfer.checkpoints.put(place.checkpoint)
+
+    def _checkpoint(self, reader: ReaderState, sha256: bytes | None) -> Checkpoint:
+        entry = self._wanted.entry
+        return Checkpoint(
+            key=self._wanted.key,
+            upload_id=self._upload_id,
+            archive=self._transfer.archive.identity.etag or "",
+            entry_crc32=entry.crc32,
+            entry_size=entry.size,
+            parts=len(self._whole),
+            etags=_digest(self._whole),
+            sha256_state=sha256.hex() if sha256 is not None else None,
+            reader=reader,
+        )
 
 
 def _digest(parts: list[Part]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from runtime.shared.contracts import DownloadTask, EntryOutcome
 from runtime.worker.archive import Limits
 from runtime.worker.aws.objects import Description, header_safe
+from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.fetch.archive import ArchiveBytes
 from runtime.worker.plan.metadata import Expected
@@ -14,6 +15,7 @@ from runtime.worker.plan.results import OpenResult
 from runtime.worker.plan.spans import Pieces
 from runtime.worker.timings import Timings
 from runtime.worker.transfer.checkpoints import Checkpoints
+from runtime.worker.transfer.memory import LEAST_BLOCK_RAW_BYTES
 from runtime.worker.transfer.multipart import Uploader
 
 
@@ -27,12 +29,16 @@ class Transfer:
     uploader: Uploader
     scope: Scope
     timings: Timings
-    part_bytes: int
+    memory: ByteBudget
     pieces: Pieces
     advanced: Callable[[], None]
     checkpoints: Checkpoints
     bytes_uploaded: int = 0
     bytes_resumed: int = 0
+    rate: float | None = None
+    """Bytes of output per second that a connection brought last; None: not known yet."""
+    block_bytes: int = 2 * LEAST_BLOCK_RAW_BYTES
+    """Of the archive, that small entries are read by; as the download's rate goes."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _common: Mapping[str, str] = field(init=False)
 

@@ -163,11 +163,11 @@ def cancellation() -> Cancellation:
     return Cancellation()
 
 
-def zip_of(files: dict[str, bytes], *, stored: bool = False) -> bytes:
+def zip_of(files: dict[str, bytes], *, stored: bool = False, level: int | None = None) -> bytes:
     """A ZIP of these files, deflated unless `stored`."""
     buffer = io.BytesIO()
     method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-    with zipfile.ZipFile(buffer, "w", method) as archive:
+    with zipfile.ZipFile(buffer, "w", method, compresslevel=level) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return buffer.getvalue()

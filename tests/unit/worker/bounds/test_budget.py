@@ -11,7 +11,8 @@ from runtime.shared.consumer.cancellation import Cancellation, Cancelled
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.bounds.window import Window
-from runtime.worker.transfer.multipart import MIN_PART_BYTES, part_size
+from runtime.worker.transfer.memory import part_size
+from runtime.worker.transfer.multipart import MIN_PART_BYTES
 
 
 @given(st.integers(1, 40 * 2**40))
@@ -52,15 +53,14 @@ def test_a_budget_serves_in_order_and_keeps_places_free() -> None:
     assert budget.in_use == 0
 
 
-def test_a_generous_grant_leaves_room_for_the_others() -> None:
-    budget = ByteBudget(100, places=3, minimum=20)
+def test_a_part_that_waits_takes_no_place_of_the_archives_to_come() -> None:
+    budget = ByteBudget(100, places=2, minimum=20)
     scope = Scope(Cancellation())
-    first = budget.acquire(20, scope, generous=60)
-    assert first.size == 60
-    assert [budget.acquire(20, scope, generous=60).size for _ in range(2)] == [20, 20]
-    first.release()
-    first.release()
-    assert budget.in_use == 40
+    with budget.acquire(60, scope, places=0):
+        assert budget.try_acquire(1) is None  # 40 are kept for two archives
+        with budget.acquire(20, scope), budget.acquire(20, scope):
+            assert budget.in_use == 100
+    assert budget.in_use == 0
 
 
 def test_waiting_for_budget_ends_when_cancelled() -> None:
