@@ -1,7 +1,8 @@
 """`/livez` and `/readyz` on the container's health port.
 
 Alive means progress, not merely a process: the poll loop and the heartbeat have turned lately, and not every
-slot is stuck. Ready means that work is being taken. Both answer JSON with the ages, for people.
+slot is stuck. Ready means that the service is up and has not begun to stop; what pauses its polling, an open
+circuit for example, is named but makes it neither dead nor unready: replacing the task would heal nothing.
 """
 
 import json
@@ -61,7 +62,8 @@ class Health:
 
     def ready(self) -> Verdict:
         draining = self._draining.is_set()
-        return Verdict(not draining, {"ready": not draining, "draining": draining})
+        paused = list(self._ages().paused)
+        return Verdict(not draining, {"ready": not draining, "draining": draining, "paused": paused})
 
 
 class HealthServer:

@@ -6,7 +6,7 @@ parked because it can never succeed stays.
 
 from typing import Any
 
-_WORTH_ANOTHER_TRY = (None, "retries-exhausted")
+_WORTH_ANOTHER_TRY = (None, "retries-exhausted", "crash-loop")
 
 
 def redrive(sqs: Any, dlq_url: str, queue_url: str) -> int:

@@ -75,6 +75,8 @@ class Ages:
     slots: int
     least_stalled_s: float
     """Since the slot that moved last has moved; 0 while more may be taken: new work can still start."""
+    paused: tuple[str, ...] = ()
+    """Why nothing is polled at the moment."""
 
 
 class Consumer:
@@ -163,6 +165,7 @@ class Consumer:
         now = self._clock()
         with self._changed:
             in_hand = list(self._in_hand)
+            paused = tuple(sorted(self._paused))
         full = bool(in_hand) and self._pool.full
         return Ages(
             poll_s=now - min(self._turned_at.values()),
@@ -170,6 +173,7 @@ class Consumer:
             in_hand=len(in_hand),
             slots=self._options.slots,
             least_stalled_s=now - max(held.delivery.progressed_at for held in in_hand) if full else 0.0,
+            paused=paused,
         )
 
     def stop(self, timeout_s: float) -> bool:
