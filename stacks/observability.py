@@ -119,7 +119,11 @@ class ObservabilityStack(cdk.Stack):
                     "FallingBehind",
                     "falling-behind",
                     "work waits longer than it should.",
-                    [alarm for service in services for alarm in service.falling_behind],
+                    [
+                        *(alarm for service in services for alarm in service.falling_behind),
+                        self._failing_alarm("orchestrator"),
+                        self._failing_alarm("worker"),
+                    ],
                 ),
                 (
                     "CostAndCapacity",
@@ -214,13 +218,30 @@ class ObservabilityStack(cdk.Stack):
             period=_MINUTE,
         )
 
+    def _failing_alarm(self, service: str) -> RunbookAlarm:
+        # Every retry is a fresh message, so the age of the oldest one cannot tell.
+        hours = self._environment.alarms.oldest_message_hours
+        return RunbookAlarm(
+            self,
+            f"{service}-FailingWork",
+            runbook=self._environment.runbook_url,
+            section="failing-work",
+            meaning=f"Some work of the {service} has failed for {hours:g} h without progress.",
+            metric=runtime_metric(
+                self._environment.name, service, "FailingSeconds", statistic="Maximum", period=_FIVE_MINUTES
+            ),
+            threshold=hours * 3600,
+            for_minutes=5,
+            period=_FIVE_MINUTES,
+        )
+
     def _circuit_alarm(self, service: str) -> RunbookAlarm:
         return RunbookAlarm(
             self,
             f"{service}-CircuitOpen",
             runbook=self._environment.runbook_url,
             section="circuit-open",
-            meaning=f"The Export API fails and the {service} has stopped asking it.",
+            meaning=f"What the {service} depends on fails, and it has stopped asking.",
             metric=runtime_metric(
                 self._environment.name, service, "CircuitState", statistic="Maximum", period=_MINUTE
             ),

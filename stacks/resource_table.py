@@ -60,7 +60,8 @@ REASONS: Mapping[str, str] = {
     "observability/*/QueueWait/Resource": "What waits would take too long at the present pace",
     "observability/*/NoCompletions/Resource": "There is work in hand and none of it gets finished",
     "observability/*/Memory/Resource": "A task is close to being stopped for its memory",
-    "observability/*-CircuitOpen/Resource": "The Export API fails and is not being asked",
+    "observability/*-CircuitOpen/Resource": "Something the services depend on fails and is not being asked",
+    "observability/*-FailingWork/Resource": "Some work has failed for hours without progress",
     "observability/IncompleteJobs/Resource": "A job ended and files that its metadata expects are not in S3",
     "observability/RejectedEntries/Resource": "A vendor's new quirk shows the same hour",
     "observability/SpotInterruptionsAlarm/Resource": "Spot is scarce; work is being handed over more than "

@@ -5,6 +5,7 @@ import socket
 import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx
@@ -19,10 +20,12 @@ from runtime.shared.consumer import (
     ConsumerOptions,
     Crashed,
     Delivery,
+    FailureRun,
     Handler,
     Outcome,
     Park,
     ParkedHook,
+    Retry,
     RetryHook,
     SourceQueue,
 )
@@ -133,6 +136,12 @@ def consumer_for(
 ) -> Consumer:
     """The consumer of one queue, as the settings say."""
     settings = parts.settings
+
+    def measured(delivery: Delivery, retry: Retry, run: FailureRun) -> FailureRun:
+        known = on_retry(delivery, retry, run)
+        parts.metrics.add("FailingSeconds", known.age_s(datetime.now(UTC)), "Seconds")
+        return known
+
     return Consumer(
         [queue],
         handler,
@@ -150,7 +159,7 @@ def consumer_for(
         ),
         sqs=parts.aws.sqs,
         polling=parts.aws.polling,
-        on_retry=on_retry,
+        on_retry=measured,
         on_parked=on_parked,
         on_busy=parts.protection.set_busy,
         on_settled=partial(count_settled, parts.metrics),

@@ -256,7 +256,7 @@ THEMES = {
     "DataAtRisk": {"NewDeadLetters", "Expiring"},
     "FilesMissing": {"IncompleteJobs", "RejectedEntries"},
     "StandingStill": {"NotTaken", "NoCompletions", "CircuitOpen"},
-    "FallingBehind": {"BacklogAge", "QueueWait"},
+    "FallingBehind": {"BacklogAge", "QueueWait", "FailingWork"},
     "CostAndCapacity": {"Memory", "SpotInterruptionsAlarm", "FailedDeploymentAlarm"},
 }
 
