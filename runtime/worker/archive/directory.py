@@ -162,6 +162,8 @@ class Directory(Sequence[Entry]):
             fault = str(bad)
             name = decode_name(raw_name, flags, b"", self.limits)
         offset = self.rows.starts[index]
+        if fault is None and offset == self.offset == self.rows.ends[index]:
+            fault = "its record does not say where it is: a disk number that its extra fields do not explain"
         return Entry(index, name, raw_name, flags, method, crc, compressed_size, size, offset, attrs, fault)
 
 

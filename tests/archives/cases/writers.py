@@ -319,6 +319,24 @@ EXTRA = [
         packed(central={"offset": FULL}),
     ),
     own_field(
+        "zip64-disk-missing",
+        "4.5.3",
+        "A disk number that is all ones without a ZIP64 extra field.",
+        packed(central={"disk": 0xFFFF}),
+    ),
+    Case(
+        "zip64-offset-not-called-for",
+        "4.5.3",
+        "A ZIP64 extra field with an offset, though the header's own is not full.",
+        archive(
+            packed(
+                central={"size": FULL, "packed": FULL},
+                extra=zip64_extra(len(TEXT), len(DEFLATE), 12_345),
+            )
+        ),
+        reads(),
+    ),
+    own_field(
         "zip64-short",
         "4.5.3",
         "A ZIP64 extra field too short for the fields that are full.",
