@@ -19,28 +19,54 @@ class MessagingStack(cdk.Stack):
     - `export-jobs` and its DLQ: export events, sent by the environment's producers, read by the orchestrator;
     - `download-tasks` and its DLQ: one archive each, written by the orchestrator, read by the worker.
 
-    Stateful: messages are work that nobody else remembers.
+    With priorities, two more pairs of each, for what is high and what is low. Stateful: messages are work
+    that nobody else remembers.
     """
 
     def __init__(self, scope: Construct, id_: str, *, environment: Environment, **kwargs: Any) -> None:
         super().__init__(scope, id_, termination_protection=environment.storage.protected, **kwargs)
-        messaging = environment.messaging
-        removal_policy = data_removal(protected=environment.storage.protected)
-        self.export_jobs, self.download_tasks = (
-            QueueWithDlq(
-                self,
-                name,
-                visibility_timeout=cdk.Duration.seconds(messaging.visibility_timeout_s),
-                max_receive_count=messaging.redrive_after,
-                removal_policy=removal_policy,
-            )
-            for name in ("export-jobs", "download-tasks")
+        self._environment = environment
+        self.export_jobs, self.download_tasks = self._pair("export-jobs"), self._pair("download-tasks")
+        # Those of the other priorities, by priority: none, unless the environment has priorities.
+        others = ("high", "low") if environment.messaging.priorities else ()
+        self.other_export_jobs = {name: self._pair(f"export-jobs-{name}") for name in others}
+        self.other_download_tasks = {name: self._pair(f"download-tasks-{name}") for name in others}
+        for pair in self.all_export_jobs:
+            _admit(environment.producers, pair.queue)
+        for label, pairs in (
+            ("ExportJobs", {"": self.export_jobs, **self.other_export_jobs}),
+            ("DownloadTasks", {"": self.download_tasks, **self.other_download_tasks}),
+        ):
+            for priority, pair in pairs.items():
+                for kind, queue in (("Queue", pair.queue), ("Dlq", pair.dead_letter_queue)):
+                    name = f"{label}{priority.capitalize()}{kind}"
+                    cdk.CfnOutput(self, f"{name}Url", value=queue.queue_url)
+                    cdk.CfnOutput(self, f"{name}Arn", value=queue.queue_arn)
+
+    @property
+    def all_export_jobs(self) -> list[QueueWithDlq]:
+        """The pairs of every priority."""
+        return [self.export_jobs, *self.other_export_jobs.values()]
+
+    @property
+    def all_download_tasks(self) -> list[QueueWithDlq]:
+        """The pairs of every priority."""
+        return [self.download_tasks, *self.other_download_tasks.values()]
+
+    @property
+    def all_pairs(self) -> list[QueueWithDlq]:
+        """Every queue that work waits on, with what is behind it."""
+        return [*self.all_export_jobs, *self.all_download_tasks]
+
+    def _pair(self, name: str) -> QueueWithDlq:
+        messaging = self._environment.messaging
+        return QueueWithDlq(
+            self,
+            name,
+            visibility_timeout=cdk.Duration.seconds(messaging.visibility_timeout_s),
+            max_receive_count=messaging.redrive_after,
+            removal_policy=data_removal(protected=self._environment.storage.protected),
         )
-        _admit(environment.producers, self.export_jobs.queue)
-        for label, pair in (("ExportJobs", self.export_jobs), ("DownloadTasks", self.download_tasks)):
-            for kind, queue in (("Queue", pair.queue), ("Dlq", pair.dead_letter_queue)):
-                cdk.CfnOutput(self, f"{label}{kind}Url", value=queue.queue_url)
-                cdk.CfnOutput(self, f"{label}{kind}Arn", value=queue.queue_arn)
 
 
 def _admit(producers: Producers, queue: sqs.Queue) -> None:

@@ -9,7 +9,7 @@ from stacks.constructs.queue_service import QueueService
 from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
 from stacks.permissions import ledger, publish_events, read_api_secret, send, work_through
-from stacks.settings import common_settings, longest_outage_s, with_chosen
+from stacks.settings import common_settings, dlq_urls, longest_outage_s, queue_urls, with_chosen
 from stacks.storage import StorageStack
 from stacks.values import Environment
 
@@ -41,7 +41,7 @@ class OrchestratorStack(cdk.Stack):
             values=values,
             network=network,
             module="runtime.orchestrator",
-            work=messaging.export_jobs,
+            work=messaging.all_export_jobs,
             settings=with_chosen(
                 {
                     **common_settings(
@@ -53,13 +53,17 @@ class OrchestratorStack(cdk.Stack):
                     ),
                     "EXPORT_JOBS_QUEUE_URL": messaging.export_jobs.queue.queue_url,
                     "EXPORT_JOBS_DLQ_URL": messaging.export_jobs.dead_letter_queue.queue_url,
+                    **queue_urls("EXPORT_JOBS", messaging.other_export_jobs),
+                    **dlq_urls("EXPORT_JOBS", messaging.other_export_jobs),
                     "NOT_READY_MAX_WAIT_S": longest_outage_s(environment),
                 },
                 values,
             ),
         )
-        work_through(self.service, messaging.export_jobs)
-        send(self.service, messaging.download_tasks.queue)
+        for pair in messaging.all_export_jobs:
+            work_through(self.service, pair)
+        for pair in messaging.all_download_tasks:
+            send(self.service, pair.queue)
         ledger(self.service, storage)
         read_api_secret(self.service, storage)
         publish_events(self.service)

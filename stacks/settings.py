@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 from stacks.constructs.queue_service import STOP_TIMEOUT
+from stacks.constructs.queue_with_dlq import QueueWithDlq
 from stacks.messaging import MessagingStack
 from stacks.runtime_settings import as_text
 from stacks.storage import StorageStack
-from stacks.values import Environment, Service
+from stacks.values import Environment, Priorities, Service
 
 _PROTECTION_MARGIN_MINUTES = 30
 # What another value would break, though the service itself could live with it.
@@ -25,6 +26,24 @@ _FIXED = {
 
 
 Mode = Literal["orchestrator", "worker"]
+
+
+def queue_urls(prefix: str, pairs: Mapping[str, QueueWithDlq]) -> dict[str, str]:
+    """The variables that name the queues of the other priorities."""
+    return {f"{prefix}_{name.upper()}_QUEUE_URL": pair.queue.queue_url for name, pair in pairs.items()}
+
+
+def dlq_urls(prefix: str, pairs: Mapping[str, QueueWithDlq]) -> dict[str, str]:
+    """The variables that name what is behind those queues."""
+    return {
+        f"{prefix}_{name.upper()}_DLQ_URL": pair.dead_letter_queue.queue_url for name, pair in pairs.items()
+    }
+
+
+def _weights(priorities: Priorities | None) -> dict[str, str]:
+    if priorities is None:
+        return {}
+    return {f"PRIORITY_WEIGHT_{name.upper()}": str(weight) for name, weight in priorities}
 
 
 class NotASetting(ValueError):
@@ -65,6 +84,8 @@ def common_settings(
         "LEDGER_TABLE_NAME": storage.ledger.table_name,
         "LEDGER_RETENTION_DAYS": str(environment.ledger_retention_days),
         "DOWNLOAD_TASKS_QUEUE_URL": messaging.download_tasks.queue.queue_url,
+        **queue_urls("DOWNLOAD_TASKS", messaging.other_download_tasks),
+        **_weights(queues.priorities),
         **environment.export_api.settings(mode),
         "EXPORT_API_SECRET_ARN": storage.api_secret.secret_arn,
         "VISIBILITY_TIMEOUT_S": str(queues.visibility_timeout_s),

@@ -18,7 +18,7 @@ from stacks.permissions import (
     work_through,
     write_objects,
 )
-from stacks.settings import common_settings, with_chosen
+from stacks.settings import common_settings, dlq_urls, with_chosen
 from stacks.storage import StorageStack
 from stacks.values import Environment
 
@@ -55,7 +55,7 @@ class WorkerStack(cdk.Stack):
             values=values,
             network=network,
             module="runtime.worker",
-            work=messaging.download_tasks,
+            work=messaging.all_download_tasks,
             scratch=True,
             settings=with_chosen(
                 {
@@ -67,6 +67,7 @@ class WorkerStack(cdk.Stack):
                         messaging=messaging,
                     ),
                     "DOWNLOAD_TASKS_DLQ_URL": messaging.download_tasks.dead_letter_queue.queue_url,
+                    **dlq_urls("DOWNLOAD_TASKS", messaging.other_download_tasks),
                     "BUCKET_NAME": storage.bucket.bucket_name,
                     "METADATA_TABLE_NAME": storage.metadata.table_name,
                     "SCRATCH_DIR": SCRATCH,
@@ -76,7 +77,8 @@ class WorkerStack(cdk.Stack):
                 values,
             ),
         )
-        work_through(self.service, messaging.download_tasks)
+        for pair in messaging.all_download_tasks:
+            work_through(self.service, pair)
         read_metadata(self.service, storage)
         write_objects(self.service, storage, written_prefixes(values))
         ledger(self.service, storage)

@@ -5,7 +5,6 @@ from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import JobLister
 from runtime.orchestrator.settings import OrchestratorSettings
 from runtime.shared.circuits import Keeper
-from runtime.shared.consumer import SourceQueue
 from runtime.shared.export_api.auth import SECRET
 from runtime.shared.export_api.client import LISTING, STATUS
 from runtime.shared.lifecycle import exit_now, serve
@@ -17,7 +16,7 @@ def main() -> None:
     """Runs until SIGTERM; exits 0 then, 2 when the configuration is not usable."""
     settings = load(OrchestratorSettings)
     parts = wire_service(settings)
-    dispatcher = Dispatcher(parts.aws.sqs, settings.download_tasks_queue_url, parts.metrics)
+    dispatcher = Dispatcher(parts.aws.sqs, settings.download_tasks_queues, parts.metrics)
     handler = ExportJobsHandler(
         settings,
         owner=parts.owner,
@@ -34,8 +33,9 @@ def main() -> None:
             max_pages=settings.export_api_max_pages,
         ),
     )
-    queue = SourceQueue(settings.export_jobs_queue_url, settings.export_jobs_dlq_url)
-    consumer = consumer_for(parts, queue, handler, on_retry=handler.on_retry, on_parked=handler.on_parked)
+    consumer = consumer_for(
+        parts, settings.sources, handler, on_retry=handler.on_retry, on_parked=handler.on_parked
+    )
     # A job needs all three at once: a message received while one of them is away could only go back.
     needed = frozenset((STATUS, LISTING, SECRET))
     Keeper(parts.circuits, consumer, lambda away: not needed.isdisjoint(away)).start()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from runtime.shared.contracts import DownloadTask, Priority, task_id_for
 from runtime.shared.export_api import FileRecord
 from runtime.shared.metrics import Metrics
+from runtime.shared.priorities import PriorityQueues
 from runtime.shared.sending import Outgoing, send_all
 
 if TYPE_CHECKING:
@@ -13,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Dispatcher:
-    """Sends tasks; the job's id is their message group, so that a giant job does not starve the others."""
+    """Sends tasks to the queue of their priority, grouped by job, so that a giant job starves no other."""
 
-    def __init__(self, sqs: "SQSClient", queue_url: str, metrics: Metrics) -> None:
+    def __init__(self, sqs: "SQSClient", queues: PriorityQueues, metrics: Metrics) -> None:
         self._sqs = sqs
-        self._queue_url = queue_url
+        self._queues = queues
         self._metrics = metrics
 
     def send(
@@ -34,7 +35,7 @@ class Dispatcher:
         """
         sent = send_all(
             self._sqs,
-            self._queue_url,
+            self._queues.url_of(priority),
             (
                 Outgoing(
                     DownloadTask(

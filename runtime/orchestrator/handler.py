@@ -140,11 +140,13 @@ class ExportJobsHandler:
         """
         attributes = {FIRST_SEEN: delivery.first_seen.isoformat()}
         message = parsed.message
-        shared = {"correlation_id": delivery.correlation_id, "priority": message.priority}
+        queues = self._settings.export_jobs_queues
+        priority = message.priority or queues.priority_at(delivery.queue_url)
+        shared = {"correlation_id": delivery.correlation_id, "priority": priority}
         common = {name: value for name, value in shared.items() if value is not None}
         send_all(
             self._sqs,
-            self._settings.export_jobs_queue_url,
+            queues.url_of(priority),
             (
                 Outgoing(
                     json.dumps({"export_job_ids": [job], **common}), group_id=group, attributes=attributes
@@ -194,7 +196,8 @@ class ExportJobsHandler:
             case "pending" | "running":
                 return self._not_ready(status, claim.export_job_id)
             case "completed":
-                state = self._lister.run(claim, delivery, message.priority)
+                queued_as = self._settings.export_jobs_queues.priority_at(delivery.queue_url)
+                state = self._lister.run(claim, delivery, message.priority or queued_as)
         _log.info("Listed %d tasks", state.tasks_total)
         self._reporter.ask_for_count(state)
         return Done()

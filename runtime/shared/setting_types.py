@@ -14,5 +14,7 @@ def _http_url(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrlOrNone = Annotated[str, AfterValidator(lambda value: value and _http_url(value))]
+"""Empty: there is none."""
 Seconds = Annotated[float, Field(gt=0)]
 NonEmpty = Annotated[str, Field(min_length=1)]

@@ -13,8 +13,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from runtime.shared.consumer.backoff import MAX_PAUSE_S
+from runtime.shared.contracts import Priority
 from runtime.shared.export_api.profile import VendorProfile
-from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
+from runtime.shared.priorities import PriorityQueues
+from runtime.shared.setting_types import HttpUrl, HttpUrlOrNone, NonEmpty, Seconds
 
 EXIT_CONFIGURATION = 2
 
@@ -22,6 +24,9 @@ EXIT_CONFIGURATION = 2
 SQS_VISIBILITY_CAP_S = 43_200.0
 SQS_WAIT_CAP_S = 20.0
 PROTECTION_CAP_MINUTES = 2_880
+
+
+Weight = Annotated[int, Field(ge=1, le=100)]
 
 
 class CommonSettings(VendorProfile):
@@ -36,6 +41,13 @@ class CommonSettings(VendorProfile):
     ledger_table_name: NonEmpty
     ledger_retention_days: Annotated[float, Field(gt=0)] = 30
     download_tasks_queue_url: HttpUrl
+    download_tasks_high_queue_url: HttpUrlOrNone = ""
+    download_tasks_low_queue_url: HttpUrlOrNone = ""
+    """Of their own only where the environment has priorities; else all work travels on the one above."""
+    priority_weight_high: Weight = 8
+    priority_weight_normal: Weight = 4
+    priority_weight_low: Weight = 1
+    """Shares of the slots while queues of all priorities have work."""
     event_bus_name: NonEmpty = "default"
 
     breaker_failures: Annotated[int, Field(ge=1)] = 5
@@ -66,6 +78,22 @@ class CommonSettings(VendorProfile):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     metrics_namespace: NonEmpty = "ExportProcessing"
     metrics_interval_s: Seconds = 10
+
+    @property
+    def download_tasks_queues(self) -> PriorityQueues:
+        return PriorityQueues(
+            normal=self.download_tasks_queue_url,
+            high=self.download_tasks_high_queue_url,
+            low=self.download_tasks_low_queue_url,
+        )
+
+    @property
+    def priority_weights(self) -> dict[Priority, int]:
+        return {
+            "high": self.priority_weight_high,
+            "normal": self.priority_weight_normal,
+            "low": self.priority_weight_low,
+        }
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

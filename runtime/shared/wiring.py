@@ -3,6 +3,7 @@
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,9 +133,14 @@ def wire_service(settings: CommonSettings) -> Parts:
 
 
 def consumer_for(
-    parts: Parts, queue: SourceQueue, handler: Handler, *, on_retry: RetryHook, on_parked: ParkedHook
+    parts: Parts,
+    queues: Sequence[SourceQueue],
+    handler: Handler,
+    *,
+    on_retry: RetryHook,
+    on_parked: ParkedHook,
 ) -> Consumer:
-    """The consumer of one queue, as the settings say."""
+    """The consumer of these queues, as the settings say."""
     settings = parts.settings
 
     def measured(delivery: Delivery, retry: Retry, run: FailureRun) -> FailureRun:
@@ -143,7 +149,7 @@ def consumer_for(
         return known
 
     return Consumer(
-        [queue],
+        queues,
         handler,
         ConsumerOptions(
             service=settings.service_mode,

@@ -5,7 +5,6 @@ S3.
 from functools import partial
 
 from runtime.shared.circuits import Keeper
-from runtime.shared.consumer import SourceQueue
 from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.rate import HostPermits
 from runtime.shared.settings import load
@@ -41,7 +40,7 @@ def main() -> None:
             reporter=parts.reporter,
             joiner=Joiner(clients.s3, settings.bucket_name, settings.manifest_prefix),
             sqs=parts.aws.sqs,
-            queue_url=settings.download_tasks_queue_url,
+            queues=settings.download_tasks_queues,
             owner=parts.owner,
             lease_s=settings.visibility_timeout_s,
         ),
@@ -62,8 +61,9 @@ def main() -> None:
         metadata_wait_s=settings.metadata_wait_s,
         metrics=metrics,
     )
-    queue = SourceQueue(settings.download_tasks_queue_url, settings.download_tasks_dlq_url)
-    consumer = consumer_for(parts, queue, handler, on_retry=handler.on_retry, on_parked=handler.on_parked)
+    consumer = consumer_for(
+        parts, settings.sources, handler, on_retry=handler.on_retry, on_parked=handler.on_parked
+    )
     needs = partial(processor.hosts.need, with_credentials=parts.api.takes_credentials)
     Keeper(parts.circuits, consumer, needs).start()
     exit_now(

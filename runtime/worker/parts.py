@@ -14,6 +14,7 @@ from runtime.shared.consumer import Done, Outcome, Retry
 from runtime.shared.contracts import DownloadTask
 from runtime.shared.ledger import AlreadyFinished, Claim, Ledger, Split, WorkUnit
 from runtime.shared.ledger.types import REJECTED
+from runtime.shared.priorities import PriorityQueues
 from runtime.shared.reporting import JobReporter
 from runtime.shared.sending import Outgoing, send_all
 from runtime.worker.fetch.errors import ArchiveChanged
@@ -35,7 +36,7 @@ class TaskParts:
     reporter: JobReporter
     joiner: Joiner
     sqs: "SQSClient"
-    queue_url: str
+    queues: PriorityQueues
     owner: str
     lease_s: float
 
@@ -54,7 +55,7 @@ class TaskParts:
             Outgoing(part.model_dump_json(exclude_none=True, ensure_ascii=True), part.export_job_id)
             for part in part_tasks(task, split)
         ]
-        send_all(self.sqs, self.queue_url, messages)
+        send_all(self.sqs, self.queues.url_of(task.priority), messages)
         self.ledger.parts_sent(claim)
         _log.info("Split into %d parts", len(messages))
         return Done()

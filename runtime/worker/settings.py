@@ -1,12 +1,14 @@
 """What the worker reads from its environment, beside what both services share."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
+from runtime.shared.consumer import SourceQueue
+from runtime.shared.priorities import PriorityQueues
+from runtime.shared.setting_types import HttpUrl, HttpUrlOrNone, NonEmpty, Seconds
 from runtime.shared.settings import CommonSettings
 from runtime.worker.archive import Limits
 from runtime.worker.fetch.transport import DEFAULT_MAX_REDIRECTS
@@ -26,6 +28,8 @@ class WorkerSettings(CommonSettings):
     slots: Annotated[int, Field(ge=1, le=1_000)] = 32
 
     download_tasks_dlq_url: HttpUrl
+    download_tasks_high_dlq_url: HttpUrlOrNone = ""
+    download_tasks_low_dlq_url: HttpUrlOrNone = ""
     bucket_name: NonEmpty
     object_prefix: Annotated[str, Field(pattern=r"^[^/].*/$")] = "exports/"
     manifest_prefix: Annotated[str, Field(pattern=r"^[^/].*/$")] = "manifests/"
@@ -95,6 +99,26 @@ class WorkerSettings(CommonSettings):
         except (LookupError, ValueError) as error:
             raise ValueError(f"{value!r} is no code page that Python knows") from error
         return value
+
+    @property
+    def sources(self) -> list[SourceQueue]:
+        """What the worker consumes from."""
+        dlqs = PriorityQueues(
+            normal=self.download_tasks_dlq_url,
+            high=self.download_tasks_high_dlq_url,
+            low=self.download_tasks_low_dlq_url,
+        )
+        return self.download_tasks_queues.sources(dlqs, self.priority_weights)
+
+    @model_validator(mode="after")
+    def _a_queue_has_its_dlq(self) -> Self:
+        for name in ("high", "low"):
+            queue, dlq = (getattr(self, f"download_tasks_{name}_{kind}_url") for kind in ("queue", "dlq"))
+            if bool(queue) != bool(dlq):
+                raise ValueError(
+                    f"DOWNLOAD_TASKS_{name.upper()}_QUEUE_URL and its DLQ's are set together or not"
+                )
+        return self
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:

@@ -64,10 +64,7 @@ class Dashboard(Construct):
         worker: QueueService,
         waits: Sequence[cloudwatch.IMetric],
     ) -> list[cloudwatch.GraphWidget]:
-        queues = {
-            "export-jobs": messaging.export_jobs.queue,
-            "download-tasks": messaging.download_tasks.queue,
-        }
+        queues = {pair.node.id: pair.queue for pair in messaging.all_pairs}
         return [
             graph(
                 "Waiting and in flight",
@@ -135,10 +132,7 @@ class Dashboard(Construct):
                     pair.dead_letter_queue.metric_approximate_number_of_messages_visible(
                         label=name, period=_FIVE_MINUTES, statistic="Maximum"
                     )
-                    for name, pair in (
-                        ("export-jobs", messaging.export_jobs),
-                        ("download-tasks", messaging.download_tasks),
-                    )
+                    for name, pair in ((pair.node.id, pair) for pair in messaging.all_pairs)
                 ],
             ),
             graph(

@@ -51,7 +51,7 @@ class QueueService(Construct):
         values: Service,
         network: NetworkStack,
         module: str,
-        work: QueueWithDlq,
+        work: Sequence[QueueWithDlq],
         settings: Mapping[str, str],
         scratch: bool = False,
     ) -> None:
@@ -80,7 +80,7 @@ class QueueService(Construct):
         self.service = self._service()
         self._roll_back_when_failing()
         self.scaling = BacklogScaling(
-            self, "Scaling", service=self.service, queues=[work.queue], values=values
+            self, "Scaling", service=self.service, queues=[pair.queue for pair in work], values=values
         )
         tasks = f"arn:aws:ecs:{environment.region}:{environment.account}:task/{environment.cluster_name}/*"
         self.allow(["ecs:UpdateTaskProtection"], [tasks])

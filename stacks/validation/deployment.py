@@ -38,9 +38,18 @@ class ServiceView:
     task: Resource
     container: Mapping[str, Any]
     variables: Mapping[str, Any]
-    queue: Resource
-    dead_letter_queue: Resource
+    pairs: tuple[tuple[Resource, Resource], ...]
+    """Each queue that it works through and the dead-letter queue behind it, one pair for each priority."""
     policies: tuple[Resource, ...]
+
+    @property
+    def queue(self) -> Resource:
+        """Of normal priority."""
+        return self.pairs[0][0]
+
+    @property
+    def dead_letter_queue(self) -> Resource:
+        return self.pairs[0][1]
 
     def number(self, variable: str) -> float | None:
         """The value of a variable that holds a number; None when it is not set or not a number."""
@@ -102,16 +111,13 @@ class Deployment:
             if task is None or container is None:
                 continue
             variables = {item["Name"]: item.get("Value") for item in container.get("Environment", ())}
-            dead_letter_queue = next(
-                (
-                    self.target(task.template, value)
-                    for name, value in variables.items()
-                    if name.endswith("_DLQ_URL")
-                ),
-                None,
-            )
-            queue = self._source_of(dead_letter_queue)
-            if dead_letter_queue is None or queue is None:
+            dead = [
+                self.target(task.template, value)
+                for name, value in variables.items()
+                if name.endswith("_DLQ_URL")
+            ]
+            pairs = [(queue, dlq) for dlq in dead if dlq and (queue := self._source_of(dlq))]
+            if not pairs or len(pairs) < len(dead):
                 continue
             yield ServiceView(
                 name=str(variables.get("SERVICE_MODE")),
@@ -119,17 +125,14 @@ class Deployment:
                 task=task,
                 container=container,
                 variables=variables,
-                queue=queue,
-                dead_letter_queue=dead_letter_queue,
+                pairs=tuple(pairs),
                 policies=tuple(self._policies_of(service)),
             )
 
-    def _source_of(self, dead_letter_queue: Resource | None) -> Resource | None:
+    def _source_of(self, dead_letter_queue: Resource) -> Resource | None:
         for queue in self.of_type("AWS::SQS::Queue"):
             redrive = queue.properties.get("RedrivePolicy", {})
-            if dead_letter_queue and self.target(queue.template, redrive.get("deadLetterTargetArn")) == (
-                dead_letter_queue
-            ):
+            if self.target(queue.template, redrive.get("deadLetterTargetArn")) == (dead_letter_queue):
                 return queue
         return None
 

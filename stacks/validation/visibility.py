@@ -12,15 +12,16 @@ _TICKS_IN_A_TIMEOUT = 3
 
 def check(deployment: Deployment) -> Iterator[Finding]:
     for service in deployment.services():
-        actual = service.queue.properties.get("VisibilityTimeout")
         told = service.number("VISIBILITY_TIMEOUT_S")
-        if told is not None and told != actual:
-            yield Finding(
-                f"The {service.name} is told VISIBILITY_TIMEOUT_S={told:g}, but its queue has {actual}. "
-                "Set both from Messaging in stacks/environments.py.",
-                service.queue,
-                "VisibilityTimeout",
-            )
+        for queue, _ in service.pairs:
+            actual = queue.properties.get("VisibilityTimeout")
+            if told is not None and told != actual:
+                yield Finding(
+                    f"The {service.name} is told VISIBILITY_TIMEOUT_S={told:g}, but its queue has {actual}. "
+                    "Set both from Messaging in stacks/environments.py.",
+                    queue,
+                    "VisibilityTimeout",
+                )
         visibility, interval = service.number("VISIBILITY_TIMEOUT_S"), service.number("HEARTBEAT_INTERVAL_S")
         if visibility and interval and interval * _TICKS_IN_A_TIMEOUT > visibility:
             yield Finding(

@@ -9,7 +9,7 @@ from stacks.values.base import SYSTEM, Values
 from stacks.values.environment import Environment
 from stacks.values.export_api import ExportApi
 from stacks.values.load import Load
-from stacks.values.messaging import Messaging
+from stacks.values.messaging import Messaging, Priorities
 from stacks.values.network import ExistingVpc, Network
 from stacks.values.producers import Producers
 from stacks.values.service import Service
@@ -26,6 +26,7 @@ __all__ = [
     "Load",
     "Messaging",
     "Network",
+    "Priorities",
     "Producers",
     "Service",
     "Storage",

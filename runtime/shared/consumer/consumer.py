@@ -278,6 +278,7 @@ class Consumer:
             cancellation=Cancellation(held.expired),
             clock=self._clock,
             progressed_at=self._clock(),
+            queue_url=held.queue.url,
         )
         with self._changed:
             self._in_hand.add(held)

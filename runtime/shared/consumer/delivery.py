@@ -32,6 +32,8 @@ class Delivery:
     clock: Callable[[], float] = field(repr=False)
     failures: FailureRun | None = None
     """The transient failures that led here, as the message tells them."""
+    queue_url: str = ""
+    """Where it was received."""
     correlation_id: str | None = None
     """Set by the handler once it has read the body; written beside a parked message."""
     saved_progress: dict[str, Any] = field(default_factory=dict, repr=False)

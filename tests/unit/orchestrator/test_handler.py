@@ -27,6 +27,7 @@ from runtime.shared.events import EventBus
 from runtime.shared.export_api import client as api_client
 from runtime.shared.ledger import JobClaim, JobCount, Ledger, ListingState, MessageLedger, WorkUnit
 from runtime.shared.metrics import Metrics
+from runtime.shared.priorities import PriorityQueues
 from runtime.shared.reporting import JobReporter
 from tests.unit.conftest import Aws, Clock
 from tests.unit.orchestrator.vendor import Vendor, record, settings
@@ -94,7 +95,7 @@ class World:
             lister=JobLister(
                 api,
                 self.ledger,
-                Dispatcher(self.aws.sqs, self.tasks_url, metrics),
+                Dispatcher(self.aws.sqs, PriorityQueues(normal=self.tasks_url), metrics),
                 metrics,
                 max_pages=configured.export_api_max_pages,
             ),

@@ -14,6 +14,7 @@ from runtime.shared.events import EventBus
 from runtime.shared.ledger import Ledger, MessageLedger
 from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.metrics import Metrics
+from runtime.shared.priorities import PriorityQueues
 from runtime.shared.reporting import JobReporter
 from runtime.worker.count.counter import JobCounter
 from runtime.worker.count.expected import ExpectedFiles
@@ -78,7 +79,7 @@ class Desk:
                 reporter=self.reporter,
                 joiner=Joiner(self.world.s3, self.world.bucket, "manifests/"),
                 sqs=self.sqs,
-                queue_url=self.queue,
+                queues=PriorityQueues(normal=self.queue),
                 owner="worker-1",
                 lease_s=60,
             ),
