@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from runtime.shared.export_api.body import ACCEPT_ENCODING, Unreadable, read_document
+from runtime.shared.export_api.body import ACCEPT_ENCODING, TwoValues, Unreadable, read_document
 from runtime.shared.export_api.credentials import SecretStore, usable
 from runtime.shared.export_api.errors import ApiError, RateLimited, Unauthorised, Unavailable
 from runtime.shared.export_api.profile import VendorProfile
@@ -149,10 +149,14 @@ class OAuth2:
         return Unauthorised(text)
 
     def _read(self, document: Any) -> _Token:
-        token = document.get("access_token") if isinstance(document, dict) else None
+        fields = document if isinstance(document, dict) else {}
+        try:
+            token, life = fields.get("access_token"), fields.get("expires_in")
+        except TwoValues as error:
+            raise Unauthorised(f"the token endpoint's answer has two readings: {error}") from error
         if not isinstance(token, str) or not token.isprintable() or not token.isascii() or not token:
             raise Unauthorised("the token endpoint answers without a usable access_token")
-        now, life_s = self._clock(), _life_s(document.get("expires_in"))
+        now, life_s = self._clock(), _life_s(life)
         return _Token(
             value=token,
             obtained_at=now,

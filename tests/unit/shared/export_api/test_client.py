@@ -192,3 +192,53 @@ def test_no_address_surprises_the_client(text: str) -> None:
     client.is_own(text)
     with suppress(InvalidAnswer):
         assert httpx.URL(client.absolute(text)).scheme in {"http", "https"}
+
+
+def test_the_vendors_headers_go_with_its_token_and_nowhere_else() -> None:
+    seen: list[httpx.Headers] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers)
+        return httpx.Response(200, json={"status": "running"})
+
+    def client(**profile: Any) -> ExportApi:
+        values = {
+            "export_api_base_url": BASE,
+            "export_api_headers": {"X-Tenant": "a", "Accept": "x/y"},
+        } | profile
+        http = httpx.Client(transport=Wire(answer))
+        return ExportApi(settings(**values), http, Bearer(store(Secrets())), unshared())
+
+    own, other = "https://api.example/d", "https://cdn.example/d"
+    client().job_status("job")
+    assert (seen[0]["x-tenant"], seen[0]["accept"]) == ("a", "x/y")
+    assert client().headers_for(own) == {"X-Tenant": "a", "Accept": "x/y", "Authorization": "Bearer one"}
+    assert client().headers_for(other) == {}
+    assert client(export_api_token_with_downloads=False).headers_for(own) == {}
+
+
+@pytest.mark.parametrize(
+    ("template", "encoded", "ids", "path"),
+    [
+        ("/e/{export_job_id}/f/{file_id}", False, ("a b", "x%2Fy"), "/base/e/a%20b/f/x%252Fy"),
+        ("/e/{export_job_id}/f/{file_id}", True, ("a", "x%2Fy"), "/base/e/a/f/x%2Fy"),
+        ("/f/{+file_id}", True, ("a", "x%2Fy%20z%3F"), "/base/f/x/y%20z%3F"),
+        ("/f('{file_id}')?view=full", False, ("a", "b"), "/base/f('b')?view=full"),
+    ],
+)
+def test_a_template_puts_the_ids_in_their_places(
+    template: str, encoded: bool, ids: tuple[str, str], path: str
+) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path.decode())
+        return httpx.Response(404)
+
+    profile = settings(
+        export_api_base_url=BASE, export_api_file_path=template, export_api_encoded_ids=encoded
+    )
+    http = httpx.Client(transport=Wire(answer))
+    with pytest.raises(NotFound):
+        ExportApi(profile, http, Bearer(store(Secrets())), unshared()).get_file(*ids)
+    assert asked == [path]
