@@ -154,3 +154,53 @@ def test_archives_of_zipfile() -> None:
     assert (len(directory), directory.zip64) == (70_001, True)
     assert directory[-1].size == len(TEXT)
     assert isinstance(examine(archive(File("a.txt"))), list)
+
+
+class Sparse:
+    """An archive of many GiB of which only the ends exist; the rest is zeros."""
+
+    def __init__(self, size: int, tail: bytes, head: bytes = b"PK\3\4") -> None:
+        self.size = size + len(tail)
+        self._start, self._tail, self._head = size, tail, head
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        stored = {0: self._head, self._start: self._tail}
+        out = bytearray(length)
+        for at, data in stored.items():
+            first, last = max(at, offset), min(at + len(data), offset + length)
+            if first < last:
+                out[first - offset : last - offset] = data[first - at : last - at]
+        return bytes(out)
+
+
+def modulo(*sizes: int) -> Sparse:
+    """As macOS's Archive Utility writes it: all numbers modulo 4 GiB, and no ZIP64."""
+    at, directory = 0, b""
+    for index, size in enumerate(sizes):
+        file = File(f"{index}.bin", central={"packed": size % GIB4, "size": size % GIB4})
+        directory += file.central_header(at % GIB4)
+        at += 30 + 5 + size + 16
+    count = len(sizes)
+    end = end_record(here=count, entries=count, size=len(directory), offset=at % GIB4)
+    return Sparse(at, directory + end)
+
+
+GIB4 = 1 << 32
+
+
+def test_offsets_modulo_4_gib_are_told_from_where_the_entries_lie() -> None:
+    sizes = [3 << 30, 2 << 30, 1, (4 << 30) - 2, 5]
+    directory = read_directory(modulo(*sizes), Limits())
+    at = 0
+    for entry, size in zip(directory, sizes, strict=True):
+        assert (entry.local_offset, entry.compressed_size) == (at, size)
+        at += 30 + 5 + size + 16
+    assert "modulo 4 GiB" in directory.notes[0]
+    judgement = judge(directory, Limits())
+    assert [judgement.refusal(entry) for entry in directory] == [None] * len(sizes)
+
+
+def test_an_entry_over_4_gib_leaves_the_places_open() -> None:
+    with pytest.raises(ArchiveRejected, match="modulo 4 GiB") as rejected:
+        read_directory(modulo(10, 5 << 30, 10), Limits())
+    assert rejected.value.reason == "invalid-archive"
