@@ -1,6 +1,11 @@
 """What the metadata and the bucket say decides what is fetched."""
 
 import hashlib
+import io
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.contracts import EntryOutcome
@@ -130,3 +135,39 @@ def test_ids_and_names_beyond_ascii_survive(world: World) -> None:
         assert world.object(f"exports/{world.job}/{name}") == data
     head = world.s3.head_object(Bucket=world.bucket, Key=f"exports/{world.job}/日本語.txt")
     assert head["Metadata"]["correlation-id"] == "corr%20%E2%9C%93"
+
+
+def test_what_is_unusual_is_noted(world: World) -> None:
+    world.behaviour.body = zip_of({"./one": DATA, "two": DATA + b"2"}) + b"\r\n"
+    world.seed({"one": DATA, "two": DATA + b"2"})
+    manifest = process(world)
+    assert manifest.outcomes == {"uploaded": 2}
+    assert manifest.notes == ("2 bytes follow the end of the archive",)
+    assert lines(world)["one"]["note"] == "named './one' in the archive"
+    assert "note" not in lines(world)["two"]
+
+
+def test_an_entry_given_twice_is_one_file(world: World) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as writer:
+        writer.writestr("one", DATA)
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            writer.writestr("one", DATA, zipfile.ZIP_DEFLATED)
+    world.behaviour.body = buffer.getvalue()
+    world.seed({"one": DATA})
+    assert process(world).outcomes == {"uploaded": 1}
+    assert "more than once" in str(lines(world)["one"]["note"])
+
+
+def test_planning_and_transfer_share_a_budget_for_one_without_deadlock(world: World) -> None:
+    files = {f"{number:03}": DATA + b"%d" % number for number in range(40)}
+    world.behaviour.body = zip_of(files)
+    world.seed(files)
+    processor = world.processor(memory_budget_bytes=12 << 20, slots=6)
+    tasks = [world.task(file_id=f"file-{number}", task_id=f"task-{number}") for number in range(6)]
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        done = [pool.submit(processor.process, task, Cancellation()) for task in tasks]
+        manifests = [future.result(timeout=60) for future in done]
+    assert all(isinstance(manifest, Manifest) and manifest.matched == 40 for manifest in manifests)
+    assert processor.memory.in_use == 0
+    assert processor.scratch.tables.in_use == 0
