@@ -11,13 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.shared.backoff import Backoff
 from runtime.worker.aws.client import AwsClient, Call, Exchange
+from runtime.worker.aws.errors import AwsError
 from runtime.worker.bounds.scope import Scope
 
 KEYS_PER_CALL = 100
 _CALLS_IN_FLIGHT = 8
-_BACK_OFF_BASE_S = 0.05
+_ATTEMPTS = 12  # in a row, without one more item
+_BACK_OFF_BASE_S = 0.1
 _BACK_OFF_MAX_S = 5.0
+_THROTTLED = "ProvisionedThroughputExceededException"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
@@ -110,7 +114,8 @@ class MetadataTable:
 
     def _finish(self, exchange: Exchange, found: dict[str, MetadataItem], scope: Scope) -> None:
         table, path_name = self._attributes.table, self._attributes.path
-        pause = _BACK_OFF_BASE_S
+        backoff = Backoff(scope.wait, attempts=_ATTEMPTS, base_s=_BACK_OFF_BASE_S, max_s=_BACK_OFF_MAX_S)
+        asked = KEYS_PER_CALL
         while True:
             answer = json.loads(self._tables.finish(exchange, scope).body)
             for item in answer.get("Responses", {}).get(table, ()):
@@ -118,8 +123,11 @@ class MetadataTable:
             left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys")
             if not left:
                 return
-            scope.wait(pause)
-            pause = min(_BACK_OFF_MAX_S, pause * 2)
+            if len(left) < asked:
+                backoff.reset()  # slow, but it moves
+            asked = len(left)
+            if not backoff.failed():
+                raise AwsError("BatchGetItem", 400, _THROTTLED, f"{asked} keys stay unprocessed")
             exchange = self._start_keys(left, scope)
 
     def _read_item(self, item: dict[str, dict[str, Any]]) -> MetadataItem:
