@@ -1,10 +1,12 @@
 """Over TLS as over plain sockets: the transport's own steps differ there."""
 
+import contextlib
 import datetime as dt
 import ipaddress
+import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -150,3 +152,132 @@ def test_downloads(port: int, trusting: ssl.SSLContext, scope: Scope) -> None:
             while count := response.readinto(view):
                 view = view[count:]
             assert bytes(found) == BODY
+
+
+Serve = Callable[[socket.socket, ssl.SSLContext], None]
+
+
+def read_request(peer: socket.socket) -> None:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += peer.recv(4_096)
+
+
+def in_plain_text(peer: socket.socket, _: ssl.SSLContext) -> None:
+    peer.recv(1_000)
+    peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def closes_in_the_handshake(peer: socket.socket, _: ssl.SSLContext) -> None:
+    peer.recv(10)
+
+
+def silent_in_the_handshake(peer: socket.socket, _: ssl.SSLContext) -> None:
+    peer.recv(1_000)
+    peer.settimeout(5)
+    peer.recv(1_000)
+
+
+def answering(answer: bytes) -> Serve:
+    """Closes the socket behind the answer without TLS's own goodbye."""
+
+    def serve(peer: socket.socket, context: ssl.SSLContext) -> None:
+        with context.wrap_socket(peer, server_side=True) as tls:
+            read_request(tls)
+            tls.sendall(answer)
+
+    return serve
+
+
+@contextlib.contextmanager
+def tls_server(certificate: Path, serve: Serve) -> Iterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run() -> None:
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            with peer, contextlib.suppress(OSError):
+                serve(peer, context)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "serve",
+    [in_plain_text, closes_in_the_handshake, silent_in_the_handshake],
+    ids=lambda serve: serve.__name__,
+)
+def test_a_handshake_that_fails_is_a_transfer_error(
+    certificate: Path, trusting: ssl.SSLContext, scope: Scope, serve: Serve
+) -> None:
+    with tls_server(certificate, serve) as port, pytest.raises(TransferError, match="connecting to"):
+        open_connection("127.0.0.1", port, scope, timeout_s=0.3, tls=trusting, name="127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        # Many servers forget it, and an archive shows by itself whether it is whole.
+        (b"HTTP/1.1 200 OK\r\n\r\nall of it", b"all of it"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", b"abc"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc", None),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", None),
+    ],
+)
+def test_tls_that_ends_without_goodbye(
+    certificate: Path, trusting: ssl.SSLContext, scope: Scope, answer: bytes, body: bytes | None
+) -> None:
+    with tls_server(certificate, answering(answer)) as port:
+        connection = open_connection("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="127.0.0.1")
+        connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.read_head().status == 200
+        if body is None:
+            with pytest.raises(TransferError):
+                connection.read_all(100)
+        else:
+            assert connection.read_all(100) == body
+        connection.close()
+
+
+def test_an_early_answer_comes_through_tls(certificate: Path, trusting: ssl.SSLContext, scope: Scope) -> None:
+    refusal = b"HTTP/1.1 403 No\r\nContent-Length: 6\r\nConnection: close\r\n\r\ndenied"
+    with tls_server(certificate, answering(refusal)) as port:
+        connection = open_connection("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="127.0.0.1")
+        with pytest.raises(TransferError):
+            connection.send(b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n", [bytes(50_000_000)])
+        head = connection.early_head()
+        assert head is not None
+        assert (head.status, connection.read_all(100)) == (403, b"denied")
+        connection.close()
+
+
+def test_ipv6(scope: Scope) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            read_request(peer)
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    transport = Transport(
+        HostGuard(("::1",), allow_http=True, allow_private=True), lambda url: {}, timeout_s=5
+    )
+    with transport.get(f"http://[::1]:{listener.getsockname()[1]}/x", {}, scope) as response:
+        assert response.connection.read_all(10) == b"ok"
+    thread.join()
+    listener.close()
