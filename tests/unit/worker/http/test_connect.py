@@ -249,18 +249,6 @@ def test_tls_that_ends_without_goodbye(
         connection.close()
 
 
-def test_an_early_answer_comes_through_tls(certificate: Path, trusting: ssl.SSLContext, scope: Scope) -> None:
-    refusal = b"HTTP/1.1 403 No\r\nContent-Length: 6\r\nConnection: close\r\n\r\ndenied"
-    with tls_server(certificate, answering(refusal)) as port:
-        connection = open_connection("127.0.0.1", port, scope, timeout_s=5, tls=trusting, name="127.0.0.1")
-        with pytest.raises(TransferError):
-            connection.send(b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n", [bytes(50_000_000)])
-        head = connection.early_head()
-        assert head is not None
-        assert (head.status, connection.read_all(100)) == (403, b"denied")
-        connection.close()
-
-
 def test_ipv6(scope: Scope) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 here")
