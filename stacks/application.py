@@ -9,8 +9,10 @@ from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 from constructs import Construct
 
 from stacks.acknowledgements import StaleAcknowledgements, stale
+from stacks.data_names import manifest_prefix
 from stacks.messaging import MessagingStack
 from stacks.network import NetworkStack
+from stacks.notifications import NotificationsStack
 from stacks.observability import ObservabilityStack
 from stacks.orchestrator import OrchestratorStack
 from stacks.storage import StorageStack
@@ -25,6 +27,7 @@ class ExportProcessing(cdk.Stage):
     - `network`: where tasks run;
     - `storage` and `messaging`: what must not be lost;
     - `orchestrator` and `worker`: the services, each deployable alone;
+    - `notifications`: what became of exports, for people, where the environment wants it;
     - `observability`: the dashboard, the alarms, and who is told.
     """
 
@@ -67,6 +70,15 @@ class ExportProcessing(cdk.Stage):
             orchestrator=self.orchestrator,
             worker=self.worker,
         )
+        if environment.notifications is not None:
+            self.notifications = NotificationsStack(
+                self,
+                "notifications",
+                environment=environment,
+                notifications=environment.notifications,
+                storage=self.storage,
+                manifest_prefix=manifest_prefix(environment.worker),
+            )
         cdk.Tags.of(self).add("system", SYSTEM)
         cdk.Tags.of(self).add("environment", environment.name)
 

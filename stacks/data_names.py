@@ -12,10 +12,15 @@ def object_prefix(worker: Service) -> str:
     return _name(worker, "OBJECT_PREFIX")
 
 
+def manifest_prefix(worker: Service) -> str:
+    """The prefix of the manifests."""
+    return _name(worker, "MANIFEST_PREFIX")
+
+
 def written_prefixes(worker: Service) -> tuple[str, ...]:
     """Every prefix that the worker writes under; a metadata item may send a file to the later ones."""
     chosen = (prefix.strip() for prefix in _name(worker, "DESTINATION_PREFIXES").split(","))
-    named = (object_prefix(worker), _name(worker, "MANIFEST_PREFIX"), *chosen)
+    named = (object_prefix(worker), manifest_prefix(worker), *chosen)
     return tuple(dict.fromkeys(prefix for prefix in named if prefix))
 
 

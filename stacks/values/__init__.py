@@ -11,6 +11,7 @@ from stacks.values.export_api import ExportApi
 from stacks.values.load import Load
 from stacks.values.messaging import Messaging, Priorities
 from stacks.values.network import ExistingVpc, Network
+from stacks.values.notifications import Notifications
 from stacks.values.producers import Producers
 from stacks.values.service import Service
 from stacks.values.storage import Storage
@@ -26,6 +27,7 @@ __all__ = [
     "Load",
     "Messaging",
     "Network",
+    "Notifications",
     "Priorities",
     "Producers",
     "Service",

@@ -11,6 +11,7 @@ from stacks.values.export_api import ExportApi
 from stacks.values.load import Load
 from stacks.values.messaging import Messaging
 from stacks.values.network import Network
+from stacks.values.notifications import Notifications
 from stacks.values.producers import Producers
 from stacks.values.service import Service
 from stacks.values.storage import Storage
@@ -64,6 +65,7 @@ class Environment(Values):
     orchestrator: Service
     worker: Service
     alarms: Alarms
+    notifications: Notifications | None = None
 
     @property
     def cluster_name(self) -> str:
