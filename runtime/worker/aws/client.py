@@ -7,12 +7,14 @@ would make slower, not faster.
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.shared.backoff import Backoff
 from runtime.worker.aws.endpoint import Endpoint
 from runtime.worker.aws.errors import AwsError, AwsUnreachable, error_of
+from runtime.worker.aws.pacing import SLOW_DOWN, Pace
 from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, Signer
 from runtime.worker.bounds.scope import Scope
 from runtime.worker.buffer import Buffer
@@ -26,6 +28,7 @@ _READ_TIMEOUT_S = 60.0
 _ATTEMPTS = 7
 _BACK_OFF_BASE_S = 0.2
 _BACK_OFF_MAX_S = 5.0
+_SLOW_DOWN_PATIENCE_S = 300.0
 _ANSWER_LIMIT = 32 * 1024 * 1024
 
 
@@ -76,6 +79,7 @@ class AwsClient:
         self._used: set[str] = set()
         self._lock = threading.Lock()
         self._pool = ConnectionPool()
+        self.pace = Pace()
 
     def call(self, call: Call, scope: Scope) -> Success:
         """Send and wait. Raises AwsError, AwsUnreachable, or what the scope ended with."""
@@ -96,6 +100,7 @@ class AwsClient:
         with.
         """
         backoff = Backoff(scope.wait, attempts=_ATTEMPTS, base_s=_BACK_OFF_BASE_S, max_s=_BACK_OFF_MAX_S)
+        patient_until = time.monotonic() + _SLOW_DOWN_PATIENCE_S
         while True:
             reused = exchange.connection is not None and exchange.connection.reused
             try:
@@ -113,6 +118,10 @@ class AwsClient:
                 if not error.retryable:
                     raise
                 failure = error
+                if error.code in SLOW_DOWN and time.monotonic() < patient_until:
+                    # The rate gives way, not the retries; the next request waits for its turn.
+                    exchange = self._send(exchange.call, scope, fresh=False)
+                    continue
             if not backoff.failed():
                 raise failure
             exchange = self._send(exchange.call, scope, fresh=False)
@@ -150,6 +159,7 @@ class AwsClient:
 
     def _send(self, call: Call, scope: Scope, *, fresh: bool) -> Exchange:
         connection: HttpConnection | None = None
+        self.pace.wait(scope)
         try:
             head = self._signer.head(call.method, call.path, call.headers, call.payload_hash, call.length)
             connection = None if fresh else self._pool.take(self.endpoint.origin)
@@ -178,7 +188,10 @@ class AwsClient:
                 connection.close()
         if 200 <= head.status < 300:
             return Success(head.headers, body)
-        raise error_of(exchange.call.operation, head.status, body)
+        error = error_of(exchange.call.operation, head.status, body)
+        if error.code in SLOW_DOWN:
+            self.pace.slow_down()
+        raise error
 
     def _head(self, exchange: Exchange, connection: HttpConnection) -> Head:
         if exchange.error is None:
