@@ -1,8 +1,9 @@
-"""ECS task scale-in protection: held while the service is busy, so that scaling in ends idle tasks first.
+"""ECS task scale-in protection: held while something in hand could not be handed over cheaply.
 
-The agent is called on idle↔busy changes and to renew, by a thread of its own; a refusal or an agent that
-does not answer is logged and survived. Outside ECS (no agent address) nothing happens. Spot interruptions
-ignore it.
+Most work is gone on with elsewhere within seconds, so scaling in and deployments may stop its worker with
+SIGTERM; for the rest the task is protected. The agent is called on changes and to renew, by a thread of its
+own; a refusal or an agent that does not answer is logged and survived. Outside ECS (no agent address) nothing
+happens. Spot interruptions ignore it.
 """
 
 import http.client
@@ -12,7 +13,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 AGENT_URI_VARIABLE = "ECS_AGENT_URI"
@@ -39,6 +41,9 @@ class TaskProtection:
         self._minutes = minutes
         self._clock = clock
         self._changed = threading.Condition()
+        self.on_answer: Callable[[str | None], object] = lambda _failure: None
+        """Told why each request for protection was refused; None: it was not."""
+        self._held: list[object] = []
         self._busy = False
         self._protected = False
         self._next_call_at: float | None = None
@@ -57,6 +62,29 @@ class TaskProtection:
         with self._changed:
             self._busy = busy
             self._changed.notify_all()
+
+    @contextmanager
+    def hold(self, work: object) -> Iterator[None]:
+        """Protect the task for as long as this piece of work is in the `with` block."""
+        with self._changed:
+            self._held.append(work)
+            self.set_busy(True)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held.remove(work)
+                self.set_busy(bool(self._held))
+
+    def holds(self, work: object) -> bool:
+        """Whether this piece of work is a reason for the protection."""
+        with self._changed:
+            return any(held is work for held in self._held)
+
+    @property
+    def held(self) -> bool:
+        """Whether anything is."""
+        return bool(self._held)
 
     def due(self) -> bool:
         """True on an idle↔busy change not yet told, and when a busy task's protection is to be renewed."""
@@ -83,6 +111,8 @@ class TaskProtection:
             failure = answer.get("failure") or answer.get("error")
             if failure:
                 _log.warning("Scale-in protection was refused: %s; the work goes on", failure)
+            if busy:
+                self.on_answer(_reason(failure))
         with self._changed:
             self._protected = busy
             self._next_call_at = self._clock() + wait_s if busy else None
@@ -99,6 +129,12 @@ class TaskProtection:
         if self._next_call_at is None or not self._busy:
             return None
         return max(0.0, self._next_call_at - self._clock())
+
+
+def _reason(failure: Any) -> str | None:
+    if isinstance(failure, Mapping):
+        return str(failure.get("Reason") or failure.get("Code") or "unknown")
+    return str(failure) if failure else None
 
 
 def ecs_agent(base_uri: str | None) -> Agent | None:

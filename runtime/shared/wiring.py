@@ -17,6 +17,7 @@ from runtime.shared.circuits import CircuitConfig, Circuits
 from runtime.shared.circuits.announcing import Announcer
 from runtime.shared.circuits.store import LedgerCircuits
 from runtime.shared.consumer import (
+    Admission,
     Consumer,
     ConsumerOptions,
     Crashed,
@@ -139,6 +140,7 @@ def consumer_for(
     *,
     on_retry: RetryHook,
     on_parked: ParkedHook,
+    admission: Admission | None = None,
 ) -> Consumer:
     """The consumer of these queues, as the settings say."""
     settings = parts.settings
@@ -167,9 +169,9 @@ def consumer_for(
         polling=parts.aws.polling,
         on_retry=measured,
         on_parked=on_parked,
-        on_busy=parts.protection.set_busy,
         on_settled=partial(count_settled, parts.metrics),
         unit_of_work=_log_context,
+        admission=admission,
     )
 
 

@@ -2,9 +2,12 @@
 S3.
 """
 
+import os
 from functools import partial
 
 from runtime.shared.circuits import Keeper
+from runtime.shared.ecs_service import METADATA_URI_VARIABLE, watch_of
+from runtime.shared.leaving import Leaving
 from runtime.shared.lifecycle import exit_now, serve
 from runtime.shared.rate import HostPermits
 from runtime.shared.settings import load
@@ -17,8 +20,9 @@ from runtime.worker.manifest.join import Joiner
 from runtime.worker.manifest.publish import Publisher
 from runtime.worker.metrics import WorkerMetrics
 from runtime.worker.parts import TaskParts
+from runtime.worker.retirement import Retirement
 from runtime.worker.settings import WorkerSettings
-from runtime.worker.wiring import metadata_attributes, wire_processor
+from runtime.worker.wiring import head_room, metadata_attributes, wire_processor
 
 
 def main() -> None:
@@ -28,7 +32,9 @@ def main() -> None:
     clients = Clients.create(settings.bucket_name, parts.aws.session)
     per_host = settings.download_connections_per_host
     permits = HostPermits(parts.table, "downloads", limit=per_host, owner=parts.owner) if per_host else None
-    processor = wire_processor(settings, clients, parts.api, parts.circuits, permits)
+    processor = wire_processor(
+        settings, clients, parts.api, parts.circuits, permits, protect=parts.protection.hold
+    )
     metrics = WorkerMetrics(parts.metrics)
     handler = DownloadHandler(
         processor=processor,
@@ -61,9 +67,29 @@ def main() -> None:
         metadata_wait_s=settings.metadata_wait_s,
         metrics=metrics,
     )
-    consumer = consumer_for(
-        parts, settings.sources, handler, on_retry=handler.on_retry, on_parked=handler.on_parked
+    retirement = Retirement(
+        leaving=Leaving(parts.owner),
+        protection=parts.protection,
+        head_room=head_room(settings, processor),
     )
+    consumer = consumer_for(
+        parts,
+        settings.sources,
+        handler,
+        on_retry=handler.on_retry,
+        on_parked=handler.on_parked,
+        admission=retirement,
+    )
+    retirement.let_go = consumer.let_go
+    parts.protection.on_answer = retirement.answered
+    watch = watch_of(
+        os.environ.get(METADATA_URI_VARIABLE),
+        parts.aws.session,
+        retirement.seen,
+        wanted=lambda: parts.protection.held,
+    )
+    if watch is not None:
+        watch.start()
     needs = partial(processor.hosts.need, with_credentials=parts.api.takes_credentials)
     Keeper(parts.circuits, consumer, needs).start()
     exit_now(

@@ -120,6 +120,7 @@ class DownloadHandler:
         except Superseded as stale:
             # The archive changed under its parts. If whoever was to plan it afresh died, that is ours to do.
             return self._work(delivery, whole_of(task)) if stale.task_open else Done()
+        _log.info("Claimed", extra={"attempt": claim.generation, "received": delivery.receive_count})
         delivery.keep_alive(lambda: self.ledger.renew(claim, self.lease_s))
         try:
             with released(self.ledger, claim, unless=lambda: delivery.cancellation.lost):
@@ -145,6 +146,7 @@ class DownloadHandler:
         if isinstance(result, TooLarge):
             return self.parts.send(task, claim, self.ledger.split(claim, result.ranges))
         self.metrics.archive(result)
+        _log.info("Done", extra={"summary": summary_of(result)})
         if result.without_metadata and (later := self._look_again(delivery)):
             return later
         if task.part is None:

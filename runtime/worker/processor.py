@@ -7,14 +7,17 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.shared.contracts import DownloadTask, ParkReason
 from runtime.shared.export_api import FileRecord
 from runtime.worker.archive import ArchiveRejected, Directory, Limits, Workspace, read_directory
+from runtime.worker.archive.decoders import can_resume
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.bounds.scope import CancellationLike, Scope, scope_of
+from runtime.worker.bounds.traffic import Traffic
 from runtime.worker.bounds.window import Window
 from runtime.worker.clients import Clients
 from runtime.worker.fetch.archive import ArchiveBytes, open_archive
@@ -59,6 +62,8 @@ from runtime.worker.transfer.transfer import Transfer
 
 _log = logging.getLogger(__name__)
 
+CHEAP_BYTES = 128 * 1024 * 1024
+"""What may be fetched again after an interruption before the worker is protected from one."""
 _RESTARTS = 3
 _CHANGES_BEFORE_SPOOLING = 3
 
@@ -97,6 +102,7 @@ class _Attempt:
     """One try at an archive; the meter and the timings go on from the try before."""
 
     task: DownloadTask
+    cancellation: CancellationLike
     scope: Scope
     workspace: Workspace
     meter: ByteMeter
@@ -114,6 +120,35 @@ def _in_doubt(plan: Plan, archive: ArchiveBytes) -> bool:
     """
     refused = {outcome for outcome in plan.results.outcomes() if not outcome.in_s3}
     return bool(refused) if archive.ranged else not refused.isdisjoint(DISAGREES)
+
+
+class _Growth:
+    """What a meter, which may have counted before, has counted since."""
+
+    def __init__(self, meter: ByteMeter) -> None:
+        self._meter = meter
+        self._before = meter.total
+
+    @property
+    def total(self) -> int:
+        return self._meter.total - self._before
+
+
+def _repeated_bytes(plan: Plan, archive: ArchiveBytes) -> int:
+    """How much an interruption would have fetched again at most: the longest entry that is not resumed
+    inside.
+    """
+    if plan.largest <= CHEAP_BYTES:
+        return 0
+    stays_the_same = bool(archive.identity.etag)
+    return max(
+        (
+            wanted.stop - wanted.start
+            for wanted in plan.wanted
+            if not (stays_the_same and can_resume(wanted.entry))
+        ),
+        default=0,
+    )
 
 
 def _nothing() -> None:
@@ -137,6 +172,9 @@ class ArchiveProcessor:
     helpers: ThreadPoolExecutor
     idle_helpers: threading.Semaphore
     uploads: ThreadPoolExecutor
+    protect: Callable[[object], AbstractContextManager[None]]
+    """Around work (named by its cancellation) that could not be handed over cheaply."""
+    traffic: Traffic
 
     def process(
         self,
@@ -162,9 +200,16 @@ class ArchiveProcessor:
         ranges, anew, changes = True, False, 0
         unsteady: Exception | None = None
         for _ in range(_RESTARTS + 1):
-            with scope_of(cancellation) as scope, scratch_workspace(self.scratch) as workspace:
+            with (
+                # What is spooled would have to be fetched again, all of it.
+                nullcontext() if ranges else self.protect(cancellation),
+                self.traffic.of(_Growth(meter)),
+                scope_of(cancellation) as scope,
+                scratch_workspace(self.scratch) as workspace,
+            ):
                 attempt = _Attempt(
                     task=task,
+                    cancellation=cancellation,
                     scope=scope,
                     workspace=workspace,
                     meter=meter,
@@ -265,7 +310,11 @@ class ArchiveProcessor:
         if not plan.wanted:
             return None
         need = memory_need(small=any(map(is_small, plan.wanted)), results=len(plan.results))
-        with self.memory.acquire(need.total, attempt.scope):
+        costly = _repeated_bytes(plan, archive) > CHEAP_BYTES
+        with (
+            self.memory.acquire(need.total, attempt.scope),
+            self.protect(attempt.cancellation) if costly else nullcontext(),
+        ):
             uploader = Uploader(
                 self.clients.objects,
                 self.uploads,

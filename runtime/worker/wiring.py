@@ -1,12 +1,18 @@
 """The wiring of a worker process: one archive processor with its budgets, threads and connections."""
 
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 from runtime.shared.circuits import Circuits
 from runtime.shared.rate import HostPermits
 from runtime.worker.archive import Limits
+from runtime.worker.bounds.admission import HeadRoom, Load
 from runtime.worker.bounds.budget import ByteBudget
+from runtime.worker.bounds.cpu import ContainerCpu
+from runtime.worker.bounds.traffic import Traffic
 from runtime.worker.clients import Clients
 from runtime.worker.fetch.guard import HostGuard
 from runtime.worker.fetch.hosts import DownloadHosts
@@ -26,6 +32,8 @@ def wire_processor(
     api: ExportApiAccess | None = None,
     circuits: Circuits | None = None,
     permits: HostPermits | None = None,
+    *,
+    protect: Callable[[object], AbstractContextManager[None]] = lambda _work: nullcontext(),
 ) -> ArchiveProcessor:
     """One per process; without `api`, download URLs are used as they are, without `circuits` at any time, and
     without `permits` over any number of connections.
@@ -55,7 +63,24 @@ def wire_processor(
         helpers=ThreadPoolExecutor(settings.helper_threads, "fetch"),
         idle_helpers=threading.Semaphore(settings.helper_threads),
         uploads=ThreadPoolExecutor(settings.upload_threads, "upload"),
+        protect=protect,
+        traffic=Traffic(),
     )
+
+
+def head_room(settings: WorkerSettings, processor: ArchiveProcessor) -> HeadRoom:
+    """The admission of a worker's consumer."""
+    cpu, memory, scratch = ContainerCpu(), processor.memory, processor.scratch.budget
+
+    def load() -> Load:
+        return Load(
+            cpu_s=cpu.used_s(),
+            bytes_fetched=processor.traffic.total,
+            memory_tight=memory.tight,
+            scratch_tight=scratch.tight,
+        )
+
+    return HeadRoom(ceiling=settings.slots, cores=cpu.cores(), measure=load, clock=time.monotonic)
 
 
 def _memory(settings: WorkerSettings) -> ByteBudget:

@@ -142,10 +142,10 @@ def test_sns_and_eventbridge_envelopes_are_opened(run):
     assert run.finish().objects() == FILES
 
 
-def test_a_busy_worker_is_protected_and_an_idle_one_is_not(run, services, faults):
+def test_a_worker_is_protected_while_it_spools_and_no_longer(run, services, faults):
     agent, worker = run.platform.endpoints.agent, services["worker"]
-    run.describe(FILES).offer(zip_of(FILES))
-    with faults.hold("download", run.job_id):
+    run.describe(FILES).offer(zip_of(FILES), honours_range=False)
+    with faults.hold("download", run.job_id, after=1):  # the one that shows that there are no ranges
         run.send()
         wait_for(lambda: agent.is_protected(worker.task_id), "the worker protected", 20)
     run.finish()

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-Cause = Literal["stopping", "receipt-lost", "lease-lost", "time-cap"]
+Cause = Literal["stopping", "leaving", "receipt-lost", "lease-lost", "time-cap"]
 
 # Work cancelled for one of these has lost its right to the message: whatever it does next must touch nothing.
 LOST: frozenset[Cause] = frozenset(("receipt-lost", "lease-lost"))

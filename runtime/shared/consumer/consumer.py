@@ -176,6 +176,14 @@ class Consumer:
             paused=paused,
         )
 
+    def let_go(self, which: Callable[[Delivery], bool]) -> None:
+        """Hand over what `which` says yes to; the rest goes on."""
+        with self._changed:
+            in_hand = list(self._in_hand)
+        for held in in_hand:
+            if which(held.delivery):
+                held.delivery.cancellation.set("leaving")
+
     def stop(self, timeout_s: float) -> bool:
         """Cancel what runs, wait for it at most `timeout_s`, hand over what has not ended by then, flush
         deletes.

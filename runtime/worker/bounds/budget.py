@@ -11,6 +11,8 @@ from collections import deque
 
 from runtime.worker.bounds.scope import Scope
 
+_TIGHT = 0.05
+
 
 class ByteBudget:
     """A number of bytes shared by the process. Waiters are served in the order they came.
@@ -30,6 +32,11 @@ class ByteBudget:
     @property
     def in_use(self) -> int:
         return self.total - self._free
+
+    @property
+    def tight(self) -> bool:
+        """Whether somebody waits, or next to nothing is left."""
+        return bool(self._waiters) or self._free < self.total * _TIGHT
 
     def acquire(self, size: int, scope: Scope, *, places: int = 1) -> "Grant":
         """Wait for `size` bytes (at most the whole budget), which take up so many of the places.

@@ -117,6 +117,7 @@ def _stream(
             raise corrupt(f"it cannot be gone on with: {error}") from error
         stream.skip(state.offset)
         transfer.resumed(state.consumed)
+        _log.info("Resumed inside an entry", extra={"entry": wanted.entry.name[:1_024], "at": state.produced})
     upload = EntryUpload(transfer, wanted, reader, resumed=resumed, patient=patient)
     try:
         _extract(transfer, wanted, stream, reader, upload)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from botocore.exceptions import BotoCoreError, ClientError
 from isal import isal_zlib
 
+from runtime.shared import logs
 from runtime.worker.aws.objects import Description, ObjectStore, Part, StreamedPart
 from runtime.worker.bounds.budget import Grant
 from runtime.worker.bounds.scope import Scope
@@ -49,7 +50,7 @@ class Uploader:
         """
         ticket = self.window.enter(size, grant)
         try:
-            self._pool.submit(self._run, job, ticket)
+            self._pool.submit(logs.carry(self._run), job, ticket)
         except BaseException:
             ticket.leave()
             raise
