@@ -137,11 +137,25 @@ def test_an_answer_before_the_body_is_sent_is_the_answer(scope: Scope, answer: t
 
 def test_it_gives_up_in_the_end(stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.worker.aws.client._BACK_OFF_BASE_S", 0.001)
+    monkeypatch.setattr("runtime.worker.aws.client._SLOW_DOWN_PATIENCE_S", 0)
+    monkeypatch.setattr("runtime.worker.aws.pacing._LEAST_RATE", 1_000)
     script, endpoint = stub
     script.answers = [(503, SLOW_DOWN)] * 20
     with pytest.raises(AwsError, match="SlowDown"):
         client_for(endpoint).call(put(), scope)
     assert len(script.seen) == 7
+
+
+def test_slow_down_lowers_the_rate_and_spends_no_retries(
+    stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.worker.aws.pacing._LEAST_RATE", 100)
+    script, endpoint = stub
+    script.answers = [(503, SLOW_DOWN)] * 20
+    client = client_for(endpoint)
+    client.call(put(), scope)
+    assert len(script.seen) == 21
+    assert client.pace.rate is not None
 
 
 def test_nobody_there_is_told(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
