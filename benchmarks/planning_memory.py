@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import cast
 
 from runtime.shared.consumer.cancellation import Cancellation
+from runtime.shared.scope import Scope, scope_of
 from runtime.worker.archive import Limits, read_directory
 from runtime.worker.aws.objects import ObjectStore
 from runtime.worker.bounds.budget import ByteBudget
-from runtime.worker.bounds.scope import Scope, scope_of
 from runtime.worker.fetch.spool import Scratch
 from runtime.worker.manifest.manifest import entry_lines
 from runtime.worker.plan.metadata import Expected, MetadataItem, MetadataTable

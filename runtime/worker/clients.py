@@ -7,10 +7,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import NoCredentialsError
 
-from runtime.worker.aws.client import AwsClient
-from runtime.worker.aws.endpoint import Endpoint, bucket_endpoint, tls_context
+from runtime.shared.aws_client.client import AwsClient
+from runtime.shared.aws_client.endpoint import Endpoint, bucket_endpoint, tls_context
+from runtime.shared.aws_client.sigv4 import Signer
 from runtime.worker.aws.objects import ObjectStore
-from runtime.worker.aws.sigv4 import Signer
 
 
 @dataclass(frozen=True)

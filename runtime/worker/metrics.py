@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.ledger.types import JobOutcome
 from runtime.shared.metrics import Metrics
-from runtime.worker.aws.errors import AwsError, AwsUnreachable
 from runtime.worker.manifest.manifest import Manifest
 
 _UPLOADS = frozenset({"PutObject", "UploadPart"})

@@ -4,6 +4,7 @@ import sqlite3
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.circuits import CircuitOpen
 from runtime.shared.consumer import Outcome, Park, Retry, Yield
 from runtime.shared.contracts import ParkReason
@@ -12,7 +13,6 @@ from runtime.shared.export_api import ApiError, NotFound
 from runtime.shared.ledger import Busy
 from runtime.shared.sending import NotSent
 from runtime.worker.archive import ArchiveRejected
-from runtime.worker.aws.errors import AwsError, AwsUnreachable
 from runtime.worker.fetch.errors import DownloadFailed, NoScratchSpace, NotTheArchive
 from runtime.worker.fetch.guard import ForbiddenDownload
 

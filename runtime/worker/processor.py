@@ -13,10 +13,10 @@ from typing import Protocol
 
 from runtime.shared.contracts import DownloadTask, ParkReason
 from runtime.shared.export_api import FileRecord
+from runtime.shared.scope import CancellationLike, Scope, scope_of
 from runtime.worker.archive import ArchiveRejected, Directory, Limits, Workspace, read_directory
 from runtime.worker.archive.decoders import can_resume
 from runtime.worker.bounds.budget import ByteBudget
-from runtime.worker.bounds.scope import CancellationLike, Scope, scope_of
 from runtime.worker.bounds.traffic import Traffic
 from runtime.worker.bounds.window import Window
 from runtime.worker.clients import Clients

@@ -13,8 +13,8 @@ from pathlib import Path
 import atheris
 
 # What is imported before is not instrumented, and an import of the tests brings the connection along.
-with atheris.instrument_imports(include=["runtime.worker.http"]):
-    from tests.unit.worker.http.oracle import check
+with atheris.instrument_imports(include=["runtime.shared.http"]):
+    from tests.unit.shared.http.oracle import check
 
 WORK = Path(".local/fuzz")
 SEEDS = (

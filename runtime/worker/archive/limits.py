@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtime.worker.buffer import Buffer
+from runtime.shared.buffer import Buffer
 
 __all__ = ["Buffer", "ByteSource", "Limits"]
 

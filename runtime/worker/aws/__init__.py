@@ -1,1 +1,1 @@
-"""A slim client for the few AWS calls the worker makes by the hundred thousand; boto3 makes the others."""
+"""S3 over the slim client, for what the worker does by the hundred thousand; boto3 makes the other calls."""

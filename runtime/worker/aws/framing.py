@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from isal import isal_zlib
 
-from runtime.worker.buffer import Buffer
+from runtime.shared.buffer import Buffer
 
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 FRAME_BYTES = 64 * 1024

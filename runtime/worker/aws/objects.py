@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 
-from runtime.worker.aws.client import AwsClient, Call, Exchange, Streaming, Success
-from runtime.worker.aws.errors import AwsError
+from runtime.shared.aws_client.client import AwsClient, Call, Exchange, Streaming, Success
+from runtime.shared.aws_client.errors import AwsError
+from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, escape_path
+from runtime.shared.buffer import Buffer
+from runtime.shared.scope import Scope
 from runtime.worker.aws.framing import UNSIGNED_TRAILER, FramedBody, framed_length
-from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, escape_path
-from runtime.worker.bounds.scope import Scope
-from runtime.worker.buffer import Buffer
 
 
 class Part(NamedTuple):

@@ -9,7 +9,7 @@ the budget to parts, and those end by themselves. So waiting cannot deadlock.
 import threading
 from collections import deque
 
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 
 _TIGHT = 0.05
 

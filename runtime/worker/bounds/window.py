@@ -2,8 +2,8 @@
 
 import threading
 
+from runtime.shared.scope import Scope
 from runtime.worker.bounds.budget import ByteBudget, Grant
-from runtime.worker.bounds.scope import Scope
 
 
 class Ticket:

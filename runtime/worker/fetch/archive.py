@@ -5,6 +5,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
+from runtime.shared.http.errors import TransferError
+from runtime.shared.http.grammar import Head
 from runtime.worker.fetch.content_coding import content_coding
 from runtime.worker.fetch.errors import NoRanges
 from runtime.worker.fetch.identity import Identity, content_range, unsatisfied_size
@@ -13,8 +15,6 @@ from runtime.worker.fetch.patience import Connector, Patience, answer_problem, i
 from runtime.worker.fetch.ranges import RangeStream
 from runtime.worker.fetch.spool import Scratch, spool_archive
 from runtime.worker.fetch.transport import Response
-from runtime.worker.http.errors import TransferError
-from runtime.worker.http.grammar import Head
 
 _log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+from runtime.shared.http.errors import TransferError
+from runtime.shared.http.grammar import Head
 from runtime.worker.fetch.errors import DownloadFailed
 from runtime.worker.fetch.transport import Response
-from runtime.worker.http.errors import TransferError
-from runtime.worker.http.grammar import Head
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from runtime.shared.circuits import Circuits
 from runtime.shared.consumer import Cancellation, Cancelled
 from runtime.shared.export_api.auth import SECRET
-from runtime.worker.bounds.scope import scope_of
+from runtime.shared.http.errors import TransferError
+from runtime.shared.scope import scope_of
 from runtime.worker.fetch.errors import DownloadFailed
 from runtime.worker.fetch.transport import Transport
-from runtime.worker.http.errors import TransferError
 
 KIND = "download"
 _MOST_HOSTS = 100

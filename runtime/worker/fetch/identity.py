@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from runtime.shared.http.grammar import Head
 from runtime.worker.fetch.errors import ArchiveChanged, NoRanges
-from runtime.worker.http.grammar import Head
 
 # RFC 9110, 14.4; units are case-insensitive. Beyond 18 digits nothing is an archive's length.
 _NUMBER = r"([0-9]{1,18})"

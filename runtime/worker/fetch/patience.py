@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from runtime.shared.backoff import Backoff
+from runtime.shared.http.errors import TransferError
 from runtime.shared.retry_after import retry_after_s
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 from runtime.worker.fetch.errors import DownloadFailed
 from runtime.worker.fetch.locator import Locator
 from runtime.worker.fetch.meter import ByteMeter, StallWatch
 from runtime.worker.fetch.transport import Response, Transport, read_error
-from runtime.worker.http.errors import TransferError
 
 _log = logging.getLogger(__name__)
 

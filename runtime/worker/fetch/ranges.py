@@ -8,12 +8,12 @@ apart: the archive changed, or the server does not serve ranges truthfully.
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
 
+from runtime.shared.http.errors import TransferError
 from runtime.worker.fetch.errors import ArchiveChanged, NoRanges
 from runtime.worker.fetch.identity import Identity, content_range, unsatisfied_size
 from runtime.worker.fetch.meter import Stalled
 from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.transport import Response
-from runtime.worker.http.errors import TransferError
 
 
 class RangeStream:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from runtime.shared.http.errors import TransferError
+from runtime.shared.http.grammar import Head
 from runtime.worker.bounds.budget import ByteBudget, Grant
 from runtime.worker.fetch.content_coding import Body, body_of
 from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoRanges, NoScratchSpace
@@ -21,8 +23,6 @@ from runtime.worker.fetch.identity import Identity, content_range
 from runtime.worker.fetch.meter import Stalled
 from runtime.worker.fetch.patience import Connector, Patience, answer_problem
 from runtime.worker.fetch.transport import Response
-from runtime.worker.http.errors import TransferError
-from runtime.worker.http.grammar import Head
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -9,14 +9,14 @@ from urllib.parse import SplitResult, urljoin
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runtime.shared.http.connect import open_connection
+from runtime.shared.http.connection import HttpConnection
+from runtime.shared.http.errors import TransferError
+from runtime.shared.http.grammar import Head
+from runtime.shared.http.pool import ConnectionPool, Origin
 from runtime.shared.rate import HostPermits, NoneFree
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 from runtime.worker.fetch.guard import ForbiddenDownload, HostGuard
-from runtime.worker.http.connect import open_connection
-from runtime.worker.http.connection import HttpConnection
-from runtime.worker.http.errors import TransferError
-from runtime.worker.http.grammar import Head
-from runtime.worker.http.pool import ConnectionPool, Origin
 
 DEFAULT_MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.shared.aws_client.client import AwsClient, Call, Exchange
+from runtime.shared.aws_client.errors import AwsError
 from runtime.shared.backoff import Backoff
-from runtime.worker.aws.client import AwsClient, Call, Exchange
-from runtime.worker.aws.errors import AwsError
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 
 KEYS_PER_CALL = 100
 _CALLS_IN_FLIGHT = 8

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from runtime.shared.contracts import EntryOutcome
+from runtime.shared.scope import Scope
 from runtime.worker.archive import PASSED_OVER, Directory, Entry, Limits, judge
 from runtime.worker.aws.objects import ObjectStore
-from runtime.worker.bounds.scope import Scope
 from runtime.worker.plan.metadata import Expected, InvalidItem, MetadataTable
 from runtime.worker.plan.presence import WantedObject, present
 from runtime.worker.plan.results import Results

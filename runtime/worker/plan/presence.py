@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from runtime.worker.aws.client import Exchange
+from runtime.shared.aws_client.client import Exchange
+from runtime.shared.scope import Scope
 from runtime.worker.aws.objects import ObjectStore, Present
-from runtime.worker.bounds.scope import Scope
 
 _HEADS_IN_FLIGHT = 16
 _END = "\U0010ffff"  # behind every key

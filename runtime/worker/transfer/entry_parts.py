@@ -9,11 +9,11 @@ connection on which nothing moves for some 20 s, and what was sent of the part i
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from runtime.worker.aws.client import Streaming
-from runtime.worker.aws.errors import AwsError, AwsUnreachable
+from runtime.shared.aws_client.client import Streaming
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
+from runtime.shared.buffer import Buffer
 from runtime.worker.aws.objects import StreamedPart
 from runtime.worker.bounds.budget import Grant
-from runtime.worker.buffer import Buffer
 from runtime.worker.transfer.multipart import MultipartUpload
 
 T = TypeVar("T")

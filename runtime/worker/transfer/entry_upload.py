@@ -3,10 +3,10 @@
 import time
 from functools import partial
 
+from runtime.shared.buffer import Buffer
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import EntryReader, EntryRejected, ReaderState
 from runtime.worker.bounds.budget import Grant
-from runtime.worker.buffer import Buffer
 from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.entry_parts import EntryPart, Gathered, StreamedOfMany, StreamedWhole
 from runtime.worker.transfer.memory import part_size

@@ -13,11 +13,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from isal import isal_zlib
 
 from runtime.shared import logs
+from runtime.shared.buffer import Buffer
+from runtime.shared.scope import Scope
 from runtime.worker.aws.objects import Description, ObjectStore, Part, StreamedPart
 from runtime.worker.bounds.budget import Grant
-from runtime.worker.bounds.scope import Scope
 from runtime.worker.bounds.window import Ticket, Window
-from runtime.worker.buffer import Buffer
 
 _log = logging.getLogger(__name__)
 

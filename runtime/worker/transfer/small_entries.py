@@ -9,10 +9,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from runtime.shared.aws_client.client import Exchange
+from runtime.shared.buffer import Buffer
 from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import EntryRejected, read_entry
-from runtime.worker.aws.client import Exchange
-from runtime.worker.buffer import Buffer
 from runtime.worker.fetch.archive import ByteStream
 from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.second_look import look_again

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from runtime.shared.contracts import DownloadTask, EntryOutcome
+from runtime.shared.scope import Scope
 from runtime.worker.archive import Limits
 from runtime.worker.aws.objects import Description, header_safe
 from runtime.worker.bounds.budget import ByteBudget
-from runtime.worker.bounds.scope import Scope
 from runtime.worker.fetch.archive import ArchiveBytes
 from runtime.worker.plan.metadata import Expected
 from runtime.worker.plan.results import OpenResult

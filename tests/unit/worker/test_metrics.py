@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.metrics import Metrics
-from runtime.worker.aws.errors import AwsError, AwsUnreachable
 from runtime.worker.metrics import WorkerMetrics
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.shared.consumer.cancellation import Cancellation, Cancelled
+from runtime.shared.scope import Scope
 from runtime.worker.bounds.budget import ByteBudget
-from runtime.worker.bounds.scope import Scope
 from runtime.worker.bounds.window import Window
 from runtime.worker.transfer.memory import part_size
 from runtime.worker.transfer.multipart import MIN_PART_BYTES

@@ -2,9 +2,9 @@
 
 import pytest
 
+from runtime.shared.http.grammar import Head
 from runtime.worker.fetch.errors import ArchiveChanged, NoRanges
 from runtime.worker.fetch.identity import Identity, content_range, unsatisfied_size
-from runtime.worker.http.grammar import Head
 
 MODIFIED = "Mon, 01 Jun 2026 00:00:00 GMT"
 LATER = "Mon, 01 Jun 2026 00:00:01 GMT"

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from runtime.shared.consumer.cancellation import Cancellation, Cancelled
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 from runtime.worker.fetch.errors import DownloadFailed
 from runtime.worker.fetch.locator import Locator
 from runtime.worker.fetch.meter import ByteMeter

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runtime.shared.consumer.cancellation import Cancellation
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoScratchSpace
 from runtime.worker.fetch.guard import HostGuard
 from runtime.worker.fetch.locator import Locator

@@ -3,13 +3,13 @@
 import pytest
 
 from runtime.shared.consumer.cancellation import Cancellation
+from runtime.shared.http.errors import TransferError
 from runtime.shared.ledger.table import LedgerTable
 from runtime.shared.rate import HostPermits
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 from runtime.worker.fetch import transport as module
 from runtime.worker.fetch.guard import HostGuard
 from runtime.worker.fetch.transport import Transport
-from runtime.worker.http.errors import TransferError
 from tests.unit.conftest import Aws
 from tests.unit.worker.servers import ArchiveServer, Behaviour
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
+from runtime.shared.aws_client.client import AwsClient
+from runtime.shared.aws_client.endpoint import Endpoint
+from runtime.shared.aws_client.errors import AwsError
+from runtime.shared.aws_client.sigv4 import Signer
 from runtime.shared.consumer.cancellation import Cancellation
-from runtime.worker.aws.client import AwsClient
-from runtime.worker.aws.endpoint import Endpoint
-from runtime.worker.aws.errors import AwsError
-from runtime.worker.aws.sigv4 import Signer
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 from runtime.worker.plan import metadata
 from runtime.worker.plan.metadata import Attributes, MetadataTable
 

@@ -3,8 +3,8 @@
 from typing import Any, cast
 
 from runtime.shared.consumer.cancellation import Cancellation
+from runtime.shared.scope import Scope
 from runtime.worker.aws.objects import ObjectStore, Present
-from runtime.worker.bounds.scope import Scope
 from runtime.worker.plan.presence import WantedObject, present
 
 

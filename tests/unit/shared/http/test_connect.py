@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from runtime.shared.consumer.cancellation import Cancellation
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.http.connect import open_connection
+from runtime.shared.http.errors import TransferError, TransferTimeout
+from runtime.shared.scope import Scope
 from runtime.worker.fetch.guard import HostGuard
 from runtime.worker.fetch.transport import Transport
-from runtime.worker.http.connect import open_connection
-from runtime.worker.http.errors import TransferError, TransferTimeout
 
 BODY = bytes(range(256)) * 8_192
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 
 SLOW_DOWN = frozenset({"SlowDown", "RequestLimitExceeded", "Throttling", "ThrottlingException"})
 _DECREASE = 0.5

@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runtime.shared.aws_client.endpoint import Endpoint
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable, error_of
+from runtime.shared.aws_client.pacing import SLOW_DOWN, Pace
+from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, Signer
 from runtime.shared.backoff import Backoff
-from runtime.worker.aws.endpoint import Endpoint
-from runtime.worker.aws.errors import AwsError, AwsUnreachable, error_of
-from runtime.worker.aws.pacing import SLOW_DOWN, Pace
-from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, Signer
-from runtime.worker.bounds.scope import Scope
-from runtime.worker.buffer import Buffer
-from runtime.worker.http.connect import open_connection
-from runtime.worker.http.connection import HttpConnection
-from runtime.worker.http.errors import TransferError
-from runtime.worker.http.grammar import Head
-from runtime.worker.http.pool import ConnectionPool
+from runtime.shared.buffer import Buffer
+from runtime.shared.http.connect import open_connection
+from runtime.shared.http.connection import HttpConnection
+from runtime.shared.http.errors import TransferError
+from runtime.shared.http.grammar import Head
+from runtime.shared.http.pool import ConnectionPool
+from runtime.shared.scope import Scope
 
 _READ_TIMEOUT_S = 60.0
 _ATTEMPTS = 7

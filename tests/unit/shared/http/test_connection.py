@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.worker.http.connection import HttpConnection
-from runtime.worker.http.errors import FramingError, TransferError, TransferTimeout
-from tests.unit.worker.http.oracle import check, ours, theirs
+from runtime.shared.http.connection import HttpConnection
+from runtime.shared.http.errors import FramingError, TransferError, TransferTimeout
+from tests.unit.shared.http.oracle import check, ours, theirs
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -4,9 +4,9 @@ import contextlib
 import socket
 import ssl
 
-from runtime.worker.bounds.scope import Scope
-from runtime.worker.http.connection import HttpConnection
-from runtime.worker.http.errors import TransferError
+from runtime.shared.http.connection import HttpConnection
+from runtime.shared.http.errors import TransferError
+from runtime.shared.scope import Scope
 
 _CONNECT_TIMEOUT_S = 10.0
 

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from typing import NamedTuple
 
-from runtime.worker.http.connection import HttpConnection
+from runtime.shared.http.connection import HttpConnection
 
 _MOST_IDLE = 256  # over all origins: 16 upload threads with 8 requests in flight each, and room
 _LONGEST_IDLE_S = 10.0

@@ -14,13 +14,13 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from runtime.shared.aws_client.client import AwsClient, Call
+from runtime.shared.aws_client.endpoint import Endpoint, bucket_endpoint
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
+from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, Signer, escape_path
 from runtime.shared.consumer.cancellation import Cancellation, Cancelled
-from runtime.worker.aws.client import AwsClient, Call
-from runtime.worker.aws.endpoint import Endpoint, bucket_endpoint
-from runtime.worker.aws.errors import AwsError, AwsUnreachable
+from runtime.shared.scope import Scope
 from runtime.worker.aws.objects import crc_text, crc_value, header_safe
-from runtime.worker.aws.sigv4 import UNSIGNED_PAYLOAD, Signer, escape_path
-from runtime.worker.bounds.scope import Scope
 from runtime.worker.clients import Clients
 
 SLOW_DOWN = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>"
@@ -136,9 +136,9 @@ def test_an_answer_before_the_body_is_sent_is_the_answer(scope: Scope, answer: t
 
 
 def test_it_gives_up_in_the_end(stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.worker.aws.client._BACK_OFF_BASE_S", 0.001)
-    monkeypatch.setattr("runtime.worker.aws.client._SLOW_DOWN_PATIENCE_S", 0)
-    monkeypatch.setattr("runtime.worker.aws.pacing._LEAST_RATE", 1_000)
+    monkeypatch.setattr("runtime.shared.aws_client.client._BACK_OFF_BASE_S", 0.001)
+    monkeypatch.setattr("runtime.shared.aws_client.client._SLOW_DOWN_PATIENCE_S", 0)
+    monkeypatch.setattr("runtime.shared.aws_client.pacing._LEAST_RATE", 1_000)
     script, endpoint = stub
     script.answers = [(503, SLOW_DOWN)] * 20
     with pytest.raises(AwsError, match="SlowDown"):
@@ -149,7 +149,7 @@ def test_it_gives_up_in_the_end(stub: Any, scope: Scope, monkeypatch: pytest.Mon
 def test_slow_down_lowers_the_rate_and_spends_no_retries(
     stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.worker.aws.pacing._LEAST_RATE", 100)
+    monkeypatch.setattr("runtime.shared.aws_client.pacing._LEAST_RATE", 100)
     script, endpoint = stub
     script.answers = [(503, SLOW_DOWN)] * 20
     client = client_for(endpoint)
@@ -159,7 +159,7 @@ def test_slow_down_lowers_the_rate_and_spends_no_retries(
 
 
 def test_nobody_there_is_told(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime.worker.aws.client._BACK_OFF_BASE_S", 0.001)
+    monkeypatch.setattr("runtime.shared.aws_client.client._BACK_OFF_BASE_S", 0.001)
     with pytest.raises(AwsUnreachable, match="no answer from 127"):
         client_for(Endpoint.from_url("http://127.0.0.1:1/")).call(put(), scope)
 

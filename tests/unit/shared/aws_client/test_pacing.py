@@ -3,9 +3,9 @@
 import random
 from collections import deque
 
+from runtime.shared.aws_client.pacing import Pace
 from runtime.shared.consumer.cancellation import Cancellation
-from runtime.worker.aws.pacing import Pace
-from runtime.worker.bounds.scope import Scope
+from runtime.shared.scope import Scope
 
 
 class Waits(Scope):

@@ -9,7 +9,7 @@ Transfer-Encoding overrides Content-Length (6.3), after which the connection is 
 import re
 from typing import NamedTuple
 
-from runtime.worker.http.errors import FramingError
+from runtime.shared.http.errors import FramingError
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a status line with its headers, and of a chunked body's trailers."""

@@ -13,9 +13,9 @@ import struct
 import time
 from collections.abc import Sequence
 
-from runtime.worker.buffer import Buffer
-from runtime.worker.http.errors import FramingError, TransferError, TransferTimeout
-from runtime.worker.http.grammar import (
+from runtime.shared.buffer import Buffer
+from runtime.shared.http.errors import FramingError, TransferError, TransferTimeout
+from runtime.shared.http.grammar import (
     MAX_HEAD_BYTES,
     MAX_LINE_BYTES,
     Head,

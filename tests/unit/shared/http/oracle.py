@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import h11
 
-from runtime.worker.http.connection import HttpConnection
-from runtime.worker.http.errors import TransferError
+from runtime.shared.http.connection import HttpConnection
+from runtime.shared.http.errors import TransferError
 
 # Where ours differs on purpose: other versions than HTTP/1, lengths and lines beyond our bounds, controls in
 # chunk extensions (which h11 passes over unread), and white space before ";", which RFC 9112 has us accept.

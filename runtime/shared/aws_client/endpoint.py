@@ -14,7 +14,7 @@ import botocore.httpsession
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from runtime.worker.http.pool import Origin
+from runtime.shared.http.pool import Origin
 
 
 @dataclass(frozen=True)

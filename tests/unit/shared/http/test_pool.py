@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from runtime.worker.http import pool as pool_module
-from runtime.worker.http.connection import HttpConnection
-from runtime.worker.http.pool import ConnectionPool, Origin
+from runtime.shared.http import pool as pool_module
+from runtime.shared.http.connection import HttpConnection
+from runtime.shared.http.pool import ConnectionPool, Origin
 from tests.unit.conftest import Clock
 
 HERE = Origin("https", "a.example", 443)
