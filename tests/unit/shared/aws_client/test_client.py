@@ -21,7 +21,6 @@ from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, Signer, escape_pat
 from runtime.shared.consumer.cancellation import Cancellation, Cancelled
 from runtime.shared.scope import Scope
 from runtime.worker.aws.objects import crc_text, crc_value, header_safe
-from runtime.worker.clients import Clients
 
 SLOW_DOWN = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>"
 DENIED = b"<Error><Code>AccessDenied</Code><Message>not yours</Message></Error>"
@@ -228,19 +227,6 @@ def test_endpoints_are_botocores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (dotted.host, dotted.base_path) == ("s3.eu-west-1.amazonaws.com", "/my.bucket/")
     local = bucket_endpoint(boto3.client("s3", endpoint_url="http://127.0.0.1:5000", **keys), "b")
     assert (local.tls, local.authority, local.base_path) == (False, "127.0.0.1:5000", "/b/")
-
-
-def test_the_event_system_hears_of_each_operation_once(session: boto3.Session, scope: Scope) -> None:
-    session.client("s3").create_bucket(
-        Bucket="announced", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-    )
-    clients = Clients.create("announced", session)
-    heard: list[str] = []
-    clients.s3.meta.events.register("before-call.s3.*", lambda event_name, **_: heard.append(event_name))
-    store = clients.objects
-    for _ in range(2):
-        assert store.finish_head(store.start_head("missing", scope), scope) is None
-    assert heard == ["before-call.s3.HeadObject"]
 
 
 def test_checksums_and_header_values() -> None:
