@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,6 +103,7 @@ class _Attempt:
 
     task: DownloadTask
     cancellation: CancellationLike
+    protected: ExitStack
     scope: Scope
     workspace: Workspace
     meter: ByteMeter
@@ -201,8 +202,7 @@ class ArchiveProcessor:
         unsteady: Exception | None = None
         for _ in range(_RESTARTS + 1):
             with (
-                # What is spooled would have to be fetched again, all of it.
-                nullcontext() if ranges else self.protect(cancellation),
+                ExitStack() as protected,
                 self.traffic.of(_Growth(meter)),
                 scope_of(cancellation) as scope,
                 scratch_workspace(self.scratch) as workspace,
@@ -210,6 +210,7 @@ class ArchiveProcessor:
                 attempt = _Attempt(
                     task=task,
                     cancellation=cancellation,
+                    protected=protected,
                     scope=scope,
                     workspace=workspace,
                     meter=meter,
@@ -259,9 +260,14 @@ class ArchiveProcessor:
             stall_min_bytes_per_s=self.settings.stall_min_bytes_per_s,
             stall_window_s=self.settings.stall_window_s,
         )
+
+        def protect() -> None:
+            # What is spooled would have to be fetched again, all of it.
+            attempt.protected.enter_context(self.protect(attempt.cancellation))
+
         with self.hosts.call(locator.url) as host_is_well:
             with timings.stage("open"):
-                archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew)
+                archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew, on_spool=protect)
             host_is_well()
             try:
                 reads = RecordedReads(archive)

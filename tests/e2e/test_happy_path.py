@@ -145,7 +145,7 @@ def test_sns_and_eventbridge_envelopes_are_opened(run):
 def test_a_worker_is_protected_while_it_spools_and_no_longer(run, services, faults):
     agent, worker = run.platform.endpoints.agent, services["worker"]
     run.describe(FILES).offer(zip_of(FILES), honours_range=False)
-    with faults.hold("download", run.job_id, after=1):  # the one that shows that there are no ranges
+    with faults.hold("download", run.job_id, after=2):  # which show that there are no ranges
         run.send()
         wait_for(lambda: agent.is_protected(worker.task_id), "the worker protected", 20)
     run.finish()

@@ -16,7 +16,8 @@ from runtime.shared.aws_client.client import AwsClient, Call, Exchange, Streamin
 from runtime.shared.aws_client.errors import AwsError
 from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, escape_path
 from runtime.shared.buffer import Buffer
-from runtime.shared.scope import Scope
+from runtime.shared.consumer import Cancellation
+from runtime.shared.scope import Scope, scope_of
 from runtime.worker.aws.framing import UNSIGNED_TRAILER, FramedBody, framed_length
 
 
@@ -212,11 +213,16 @@ class ObjectStore:
         )
 
     def abort_upload(self, key: str, upload_id: str) -> None:
-        """Forget an upload and its parts; one that is already gone is fine."""
+        """Forget an upload and its parts; one that is already gone is fine. Raises AwsError, AwsUnreachable.
+
+        Hundreds may have to be when a worker stops, and whatever their own work's scope says.
+        """
+        path = f"{self._path(key)}?uploadId={quote(upload_id, safe='-_.~')}"
         try:
-            self._s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in {"NoSuchUpload", "404"}:
+            with scope_of(Cancellation()) as scope:
+                self._fast.call(Call("AbortMultipartUpload", "DELETE", path, {"host": self._host}), scope)
+        except AwsError as error:
+            if error.status != 404:
                 raise
 
     def uploaded_parts(self, key: str, upload_id: str) -> list[Part]:

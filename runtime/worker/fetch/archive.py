@@ -87,11 +87,16 @@ class RangedArchive:
 
 
 def open_archive(
-    connector: Connector, scratch: Scratch, *, ranges: bool = True, anew: bool = False
+    connector: Connector,
+    scratch: Scratch,
+    *,
+    ranges: bool = True,
+    anew: bool = False,
+    on_spool: Callable[[], object] = lambda: None,
 ) -> ArchiveBytes:
     """Open by a suffix range; spool when the server does not serve ranges (or `ranges` says not to try).
 
-    `anew`: past caches, because an answer of before was damaged.
+    `anew`: past caches, because an answer of before was damaged. `on_spool` is called before spooling begins.
 
     Raises DownloadFailed, NoScratchSpace, ForbiddenDownload, or what the scope ended with.
     """
@@ -106,6 +111,7 @@ def open_archive(
                 return opening.by_first_byte()
         except NoRanges as error:
             _log.info("Falling back to spooling: %s", error)
+    on_spool()
     return spool_archive(connector, scratch, patience, anew=anew)
 
 

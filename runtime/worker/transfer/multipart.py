@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from botocore.exceptions import BotoCoreError, ClientError
 from isal import isal_zlib
 
 from runtime.shared import logs
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.buffer import Buffer
 from runtime.shared.scope import Scope
 from runtime.worker.aws.objects import Description, ObjectStore, Part, StreamedPart
@@ -180,7 +180,7 @@ class MultipartUpload:
         # Best effort: the bucket's lifecycle rule ends what is left of an upload in a few days.
         try:
             self._uploader.store.abort_upload(self.key, self.upload_id)
-        except (BotoCoreError, ClientError) as error:
+        except (AwsError, AwsUnreachable) as error:
             _log.warning(
                 "An unfinished upload could not be aborted", extra={"key": self.key, "error": str(error)}
             )
