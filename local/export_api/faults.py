@@ -28,11 +28,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Another answer than the right one. No problem text: an HTML page, as a proxy sends it."""
+    """Another answer than the right one. No problem text: an HTML page, as a proxy sends it, with any status
+    (200 too); with a `code`: XML, as a storage front says it.
+    """
 
     status: int
     problem: str = ""
     retry_after: str | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,28 @@ class ChangeETag:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """The body comes with one bit flipped at this share of its length, or as nothing but zeros."""
+
+    at: float
+    zeros: bool = False
+
+
+@dataclass(frozen=True)
+class OtherNode:
+    """A node of the server's answers that has validators of its own for the same bytes."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Hang:
+    """No answer for so long, then the connection ends."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ShufflePage:
     """The page's files come in another order and one of them twice."""
 
@@ -65,7 +90,7 @@ class NotReady:
     """The job says that it is still running."""
 
 
-Fault = Answer | Break | Drip | ChangeETag | ShufflePage | NotReady
+Fault = Answer | Break | Drip | ChangeETag | Damage | OtherNode | Hang | ShufflePage | NotReady
 
 
 def retry_after(seconds: int, *, as_date: bool) -> str:
@@ -175,6 +200,10 @@ FAULTS: dict[str, tuple[tuple[Kind, ...], str]] = {
     "throttled": (_ANY, "429 or 503 with Retry-After, in seconds or as a date"),
     "unauthorised": (("status", "files", "file"), "401 although the token is right"),
     "expired-url": (("download",), "403 or 410: the signed URL is over before its time"),
+    "expired-token": (("download",), "400 with S3's code for credentials that have run out"),
+    "html": (("download",), "200 with an HTML page instead of the archive"),
+    "flipped": (("download",), "a body with one flipped bit"),
+    "zeros": (("download",), "a body of nothing but zeros"),
     "reset": (("files", "download"), "a connection reset in the middle of a body"),
     "cut": (("files", "download"), "a body that ends too early"),
     "drip": (("download",), "a body at 20 kB a second"),
@@ -195,6 +224,12 @@ def _make(name: str, rng: random.Random) -> Fault:
             return Answer(401, "an injected refusal of the token")
         case "expired-url":
             return Answer(rng.choice((403, 410)), "an injected expiry of the URL")
+        case "expired-token":
+            return Answer(400, "The provided token has expired.", code="ExpiredToken")
+        case "html":
+            return Answer(200)
+        case "flipped" | "zeros":
+            return Damage(rng.random(), zeros=name == "zeros")
         case "reset" | "cut":
             return Break(rng.randrange(200_000), reset=name == "reset")
         case "drip":

@@ -24,16 +24,23 @@ from local.export_api.dialects import DIALECTS, Kind, Listing, own_id
 from local.export_api.ranges import NotSatisfiable, Span, parse_range
 from local.export_api.signing import Signer
 
-_LAST_MODIFIED = formatdate(1_795_000_000, usegmt=True)
+_MODIFIED_AT = 1_795_000_000
+_LAST_MODIFIED = formatdate(_MODIFIED_AT, usegmt=True)
 _DRIPS_PER_S = 10
 
 
 class Problem(Exception):
-    """An error answer: a status and a sentence, sent as RFC 9457 problem details."""
+    """An error answer: a status and a sentence, sent as RFC 9457 problem details, or as XML with a code."""
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: dict[str, str] | None = None, *, code: str = ""
+    ) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers or {}
+        self.status, self.detail, self.headers, self.code = status, detail, headers or {}, code
+
+
+class HungUp(Exception):
+    """There is no answer; the connection ends."""
 
 
 class ExportApiServer:
@@ -63,6 +70,7 @@ class ExportApiServer:
         self.bytes_sent = 0
         self.etag_versions: Counter[tuple[str, str]] = Counter()
         self.lock = threading.Lock()
+        self.closing = threading.Event()
         self._http = _HttpServer(("127.0.0.1", port), self)
         self._thread = threading.Thread(
             target=self._http.serve_forever, args=(0.05,), name="export-api", daemon=True
@@ -82,6 +90,7 @@ class ExportApiServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.closing.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -130,6 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise Problem(404, f"there is nothing at {path}")
         except Problem as problem:
             self._send_problem(problem)
+        except HungUp:
+            self.close_connection = True
 
     do_HEAD = do_GET  # noqa: N815
 
@@ -187,9 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(self._fault, faults.ChangeETag):
             with self._api.lock:
                 self._api.etag_versions[job_id, file_id] += 1
-        etag = self._api.etag(job_id, file)
-        span = self._asked_span(file, etag)
-        headers = {"ETag": etag, "Last-Modified": _LAST_MODIFIED, "Content-Type": "application/zip"}
+        etag, modified = self._validators(job_id, file)
+        span = self._asked_span(file, (etag, modified))
+        headers = {"ETag": etag, "Last-Modified": modified, "Content-Type": "application/zip"}
         if file.honours_range:
             headers["Accept-Ranges"] = "bytes"
         if span is None:
@@ -238,10 +249,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _consult(self, request: faults.Request) -> None:
         self._fault = self._api.plan.decide(request)
+        if isinstance(self._fault, faults.Hang):
+            self._api.closing.wait(self._fault.seconds)
+            raise HungUp
         if not isinstance(self._fault, faults.Answer):
             return
         headers = {"Retry-After": self._fault.retry_after} if self._fault.retry_after else {}
-        raise Problem(self._fault.status, self._fault.problem, headers)
+        raise Problem(self._fault.status, self._fault.problem, headers, code=self._fault.code)
 
     def _export(self, job_id: str) -> Export:
         export = self._api.catalogue.exports.get(job_id)
@@ -270,9 +284,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _signed(self, export: Export, file: ExportFile) -> str:
         return self._api.signer.sign(f"/download/{export.job_id}/{file.file_id}.zip")
 
-    def _asked_span(self, file: ExportFile, etag: str) -> Span | None:
+    def _validators(self, job_id: str, file: ExportFile) -> tuple[str, str]:
+        """ETag and Last-Modified."""
+        etag = self._api.etag(job_id, file)
+        if not isinstance(self._fault, faults.OtherNode):
+            return etag, _LAST_MODIFIED
+        number = self._fault.number
+        return f'{etag[:-1]}-node{number}"', formatdate(_MODIFIED_AT + number, usegmt=True)
+
+    def _asked_span(self, file: ExportFile, validators: tuple[str, str]) -> Span | None:
         condition = self.headers.get("If-Range")
-        if not file.honours_range or (condition is not None and condition not in (etag, _LAST_MODIFIED)):
+        if not file.honours_range or (condition is not None and condition not in validators):
             return None
         try:
             return parse_range(self.headers.get("Range"), file.archive.size)
@@ -292,7 +314,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_problem(self, problem: Problem) -> None:
         title = HTTPStatus(problem.status).phrase
-        if problem.detail:
+        if problem.code:
+            content_type = "application/xml"
+            data = f"<Error><Code>{problem.code}</Code><Message>{problem.detail}</Message></Error>".encode()
+        elif problem.detail:
             content_type = "application/problem+json"
             document = {
                 "type": "about:blank",
@@ -316,6 +341,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         sent = 0
+        if isinstance(self._fault, faults.Damage):
+            body = _damaged(body, length, self._fault)
         for piece in body:
             if isinstance(self._fault, faults.Break) and sent + len(piece) > self._fault.after_bytes:
                 self.wfile.write(piece[: self._fault.after_bytes - sent])
@@ -346,3 +373,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Silent: the server counts its requests instead."""
+
+
+def _damaged(body: Iterator[bytes], length: int, damage: faults.Damage) -> Iterator[bytes]:
+    """The body as a bad memory chip, or a disk's lost block, would have it."""
+    left = int(length * damage.at)
+    for piece in body:
+        if damage.zeros:
+            yield bytes(len(piece))
+        elif 0 <= left < len(piece):
+            yield piece[:left] + bytes([piece[left] ^ 1 << left % 8]) + piece[left + 1 :]
+        else:
+            yield piece
+        left -= len(piece)

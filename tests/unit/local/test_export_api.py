@@ -115,6 +115,48 @@ def test_a_broken_body_is_seen_by_the_client(api, reset):
         ask(api, record(api, "f0")["download_url"])
 
 
+@pytest.mark.parametrize("byte_range", [{}, {"Range": "bytes=100-4099"}])
+def test_a_body_can_be_damaged_on_its_way(api, byte_range):
+    whole = DATA[100:4100] if byte_range else DATA
+    api.plan.add(faults.Damage(0.5), kind="download")
+    api.plan.add(faults.Damage(0.5, zeros=True), kind="download")
+    url = record(api, "f0")["download_url"]
+    _, flipped = ask(api, url, **byte_range)
+    assert [n for n in range(len(whole)) if flipped[n] != whole[n]] == [len(whole) // 2]
+    assert ask(api, url, **byte_range)[1] == bytes(len(whole))
+    assert ask(api, url, **byte_range)[1] == whole
+
+
+def test_a_page_comes_instead_of_the_archive_and_a_link_runs_out_as_s3_says_it(api):
+    api.plan.add(faults.Answer(200), kind="download")
+    api.plan.add(faults.Answer(400, "It has expired.", code="ExpiredToken"), kind="download")
+    url = record(api, "f0")["download_url"]
+    response, body = ask(api, url)
+    assert (response.status, response.headers["Content-Type"]) == (200, "text/html")
+    assert body.startswith(b"<html>")
+    response, body = ask(api, url)
+    assert response.status == 400
+    assert b"<Code>ExpiredToken</Code>" in body
+
+
+def test_each_node_has_validators_of_its_own(api):
+    url = record(api, "f0")["download_url"]
+    for number in (1, 2):
+        api.plan.add(faults.OtherNode(number), kind="download")
+    first, second = (ask(api, url, method="HEAD")[0].headers for _ in range(2))
+    assert first["ETag"] != second["ETag"]
+    assert first["Last-Modified"] != second["Last-Modified"]
+    api.plan.add(faults.OtherNode(1), kind="download", times=2)
+    assert ask(api, url, Range="bytes=0-9", If_Range=first["ETag"])[0].status == 206
+    assert ask(api, url, Range="bytes=0-9", If_Range=second["ETag"])[0].status == 200
+
+
+def test_a_request_can_be_left_without_an_answer(api):
+    api.plan.add(faults.Hang(0.01), kind="download")
+    with pytest.raises(http.client.RemoteDisconnected):
+        ask(api, record(api, "f0")["download_url"])
+
+
 def test_seeded_faults_do_not_depend_on_the_order_of_other_files():
     requests = [faults.Request("download", "job", f"f{number % 7}") for number in range(200)]
     rates = dict.fromkeys(faults.FAULTS, 0.1)
