@@ -1,6 +1,6 @@
 """Receipts over time, with a clock of the test's own."""
 
-from local.faults.proxy.sqs_rules import Ruling, SqsRules
+from local.faults.proxy.receipts import ReceiptRules, Ruling
 
 
 class Clock:
@@ -13,7 +13,7 @@ class Clock:
 
 def test_the_cap_counts_from_the_receipt_and_not_from_the_sending() -> None:
     clock = Clock()
-    rules = SqsRules(cap_s=43_200, clock=clock)
+    rules = ReceiptRules(cap_s=43_200, clock=clock)
     clock.now = 1_000_000  # long after the message was sent
     rules.received("m", "r", 300)
     assert rules.judge_visibility("r", 43_200) is Ruling.FORWARD
@@ -24,7 +24,7 @@ def test_the_cap_counts_from_the_receipt_and_not_from_the_sending() -> None:
 
 def test_a_receipt_ends_with_its_visibility() -> None:
     clock = Clock()
-    rules = SqsRules(clock=clock)
+    rules = ReceiptRules(clock=clock)
     rules.received("m", "r", 10)
     clock.now = 9
     assert rules.judge_visibility("r", 10) is Ruling.FORWARD
@@ -34,7 +34,7 @@ def test_a_receipt_ends_with_its_visibility() -> None:
 
 
 def test_only_the_newest_receipt_deletes_and_extends() -> None:
-    rules = SqsRules(clock=Clock())
+    rules = ReceiptRules(clock=Clock())
     rules.received("m", "first", 10)
     rules.received("m", "second", 10)
     assert rules.judge_visibility("first", 10) is Ruling.STALE
@@ -43,6 +43,6 @@ def test_only_the_newest_receipt_deletes_and_extends() -> None:
 
 
 def test_unknown_receipts_are_the_servers_to_judge() -> None:
-    rules = SqsRules(clock=Clock())
+    rules = ReceiptRules(clock=Clock())
     assert rules.judge_visibility("r", 10) is Ruling.FORWARD
     assert rules.judge_delete("r") is Ruling.FORWARD

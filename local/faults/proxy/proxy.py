@@ -1,6 +1,6 @@
 """A proxy on loopback between the services and the AWS server, which breaks calls by seeded random_source.
 
-It also enforces what the server behind it does not (`s3_rules`, `sqs_rules`) and journals what AWS accepted.
+It also enforces what the server behind it does not (`s3_rules`, `receipts`) and journals what AWS accepted.
 `python -m local.faults.proxy.proxy http://127.0.0.1:5000 --seed 7` stands alone.
 """
 
@@ -23,10 +23,10 @@ from local.faults.proxy.gates import DynamoDbEndpoint, EventsEndpoint, S3Endpoin
 from local.faults.proxy.journal import Journal
 from local.faults.proxy.operations import identify
 from local.faults.proxy.random_source import NOT_APPLIED, Fault, RandomSource
+from local.faults.proxy.receipts import TWELVE_HOURS_S, ReceiptRules
 from local.faults.proxy.resigning import Keys
 from local.faults.proxy.sabotage import Sabotage
-from local.faults.proxy.sqs import SqsEndpoint
-from local.faults.proxy.sqs_rules import TWELVE_HOURS_S, SqsRules
+from local.faults.proxy.sqs import HandedOut, SqsEndpoint
 from local.faults.proxy.upstream import Upstream
 
 # A request with this header meets no faults: the campaign's own producer and operator.
@@ -46,7 +46,8 @@ class FaultProxy:
 
     upstream: the server's URL. cap_s: how long SQS lets a receipt live (12 hours in AWS).
     keys: the callers' secrets by access key, for a server that checks signatures. hang_s: how long a
-    time-out takes. broken: a sabotage, in tests of the checker.
+    time-out takes. broken: a sabotage, in tests of the checker. handed_out: told of each message that a
+    consumer gets.
     """
 
     def __init__(
@@ -60,13 +61,16 @@ class FaultProxy:
         hang_s: float = 2.0,
         broken: Sabotage | None = None,
         tasks_queue: str = "download-tasks",
+        handed_out: HandedOut = lambda _user_agent, _message: None,
         port: int = 0,
     ) -> None:
         way = Upstream(upstream, keys or {})
         self.random_source = random_source
         self.hang_s = hang_s
         self._other = way
-        self._sqs = SqsEndpoint(way, SqsRules(cap_s), broken=broken, tasks_queue=tasks_queue)
+        self._sqs = SqsEndpoint(
+            way, ReceiptRules(cap_s), broken=broken, tasks_queue=tasks_queue, handed_out=handed_out
+        )
         self._s3 = S3Endpoint(way, journal, broken)
         self._dynamodb = DynamoDbEndpoint(way, broken)
         self._events = EventsEndpoint(way, journal)

@@ -58,13 +58,15 @@ class RandomSource:
     """Decides for each call; called from many threads.
 
     rates: share of the calls that a fault befalls, by kind, tried in the order of `KINDS`.
-    `load` multiplies the rates of one service for a while: a storm. `count` says what has happened so far.
+    `load` multiplies the rates of one service for a while: a storm; between `down` and `up` every call of a
+    service meets one fault. `count` says what has happened so far.
     """
 
     seed: int
     rates: Mapping[str, float]
     count: Counter[str] = field(default_factory=Counter)
     _load: dict[str, float] = field(default_factory=dict)
+    _down: dict[str, str] = field(default_factory=dict)
     _calls: Counter[str] = field(default_factory=Counter)
     _calm: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -84,6 +86,8 @@ class RandomSource:
             self._calls[name] += 1
             if self._calm:
                 return None
+            if kind := self._down.get(operation.service):
+                return Fault(kind, random.Random(f"{self.seed}/{name}/{occurrence}"))
             return self._throw(name, occurrence, self._load.get(operation.service, 1.0))
 
     def happened(self, operation: Operation, fault: Fault) -> None:
@@ -96,6 +100,15 @@ class RandomSource:
         """Multiply the rates of a service from now on; 1 ends a storm."""
         with self._lock:
             self._load[service] = factor
+
+    def down(self, service: str, kind: str) -> None:
+        """Every call of a service meets this fault from now on."""
+        with self._lock:
+            self._down[service] = kind
+
+    def up(self, service: str) -> None:
+        with self._lock:
+            self._down.pop(service, None)
 
     def calm(self) -> None:
         """No more faults."""

@@ -1,4 +1,4 @@
-"""What SQS does with receipts and moto does not.
+"""What SQS does with receipts and moto does not; what it takes as a message, `local.aws.sqs_rules` says.
 
 - The 12-hour cap counts from the receipt; moto counts from the sending. `cap_s` shortens it, so that a
   campaign of minutes meets it.
@@ -40,7 +40,7 @@ class Receipt:
     twin: bool = False
 
 
-class SqsRules:
+class ReceiptRules:
     """Keeps the book of receipts of every queue. Called from many threads."""
 
     def __init__(self, cap_s: float = TWELVE_HOURS_S, clock: Callable[[], float] = time.monotonic) -> None:

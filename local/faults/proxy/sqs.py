@@ -7,14 +7,14 @@ becomes short ones: otherwise a message could be lost by the stand-in and be bla
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from local.faults.proxy import sqs_rules
+from local.faults.proxy import receipts
 from local.faults.proxy.exchange import Request, Response, json_answer
 from local.faults.proxy.random_source import RECEIVE_ONLY, Fault
+from local.faults.proxy.receipts import ReceiptRules, Ruling
 from local.faults.proxy.sabotage import Sabotage
-from local.faults.proxy.sqs_rules import Ruling, SqsRules
 from local.faults.proxy.upstream import Upstream
 
 _SHORT_POLL_S = 0.1
@@ -26,13 +26,24 @@ _FAILED = {
 }
 
 
+HandedOut = Callable[[str, Mapping[str, Any]], None]
+"""Told the caller's User-Agent and the message, just before the answer goes out."""
+
+
 class SqsEndpoint:
     """Answers every SQS call. Called from many threads."""
 
     def __init__(
-        self, upstream: Upstream, rules: SqsRules, *, broken: Sabotage | None = None, tasks_queue: str = ""
+        self,
+        upstream: Upstream,
+        rules: ReceiptRules,
+        *,
+        broken: Sabotage | None = None,
+        tasks_queue: str = "",
+        handed_out: HandedOut = lambda _user_agent, _message: None,
     ) -> None:
         """broken: a sabotage of the queue whose URL ends in `tasks_queue`."""
+        self._handed_out = handed_out
         self._upstream = upstream
         self._rules = rules
         self._broken = broken
@@ -63,7 +74,7 @@ class SqsEndpoint:
         deadline = time.monotonic() + int(document.get("WaitTimeSeconds", 0))
         document["WaitTimeSeconds"] = 0
         visibility_s = document.get("VisibilityTimeout", _DEFAULT_VISIBILITY_S)
-        document["VisibilityTimeout"] = sqs_rules.forwarded_visibility(int(visibility_s))
+        document["VisibilityTimeout"] = receipts.forwarded_visibility(int(visibility_s))
         while True:
             with self._queues[document["QueueUrl"]]:
                 response = self._upstream.send(request.with_json(document))
@@ -85,6 +96,8 @@ class SqsEndpoint:
                 self._with_receipt(request, document, message["ReceiptHandle"], "DeleteMessage")
         if fault:
             messages = self._disturb(request, document, messages, fault)
+        for message in messages:
+            self._handed_out(request.headers.get("User-Agent", ""), message)
         return response.with_json({"Messages": messages})
 
     def _disturb(
@@ -116,8 +129,8 @@ class SqsEndpoint:
         if ruling is Ruling.PRETEND:
             return json_answer({})
         if ruling is not Ruling.FORWARD:
-            return sqs_rules.refusal(ruling, receipt, visibility_s)
-        document["VisibilityTimeout"] = sqs_rules.forwarded_visibility(visibility_s)
+            return receipts.refusal(ruling, receipt, visibility_s)
+        document["VisibilityTimeout"] = receipts.forwarded_visibility(visibility_s)
         return self._forward(request, document)
 
     def _delete(self, request: Request, document: dict[str, Any]) -> Response:
@@ -143,7 +156,7 @@ class SqsEndpoint:
             elif ruling is Ruling.FORWARD:
                 onward.append(entry)
             else:
-                code, text = sqs_rules.error(ruling, entry["ReceiptHandle"], visibility_s)
+                code, text = receipts.error(ruling, entry["ReceiptHandle"], visibility_s)
                 failed.append({"Id": entry["Id"], "SenderFault": True, "Code": code, "Message": text})
         response = json_answer({})
         if onward:
@@ -170,6 +183,6 @@ class SqsEndpoint:
             case "ChangeMessageVisibilityBatch":
                 visibility_s = int(entry["VisibilityTimeout"])
                 ruling = self._rules.judge_visibility(entry["ReceiptHandle"], visibility_s)
-                entry["VisibilityTimeout"] = sqs_rules.forwarded_visibility(visibility_s)
+                entry["VisibilityTimeout"] = receipts.forwarded_visibility(visibility_s)
                 return ruling, visibility_s
         return Ruling.FORWARD, 0
