@@ -1,6 +1,7 @@
 """The judge against a good ending and against each way to spoil it."""
 
 import copy
+import hashlib
 import json
 import subprocess
 import sys
@@ -71,12 +72,10 @@ def good() -> State:
         ],
         "parked": {
             "export-jobs": [
-                {"body": "{1", "reason": "malformed-message"},
-                {"body": '{"export_job_ids": ["u"]}', "reason": "unknown-job"},
+                parking("{1", "malformed-message"),
+                parking('{"export_job_ids": ["u"]}', "unknown-job"),
             ],
-            "download-tasks": [
-                {"body": '{"export_job_id": "k", "file_id": "g"}', "reason": "truncated-archive"}
-            ],
+            "download-tasks": [parking('{"export_job_id": "k", "file_id": "g"}', "truncated-archive")],
         },
         "left_on_queues": {"export-jobs": 0, "download-tasks": 0},
         "object_writes": {"exports/j/a.json": 3},
@@ -86,6 +85,10 @@ def good() -> State:
 
 def transition(job: str, item: str, before: str, after: str) -> State:
     return {"export_job_id": job, "item": item, "from": {"status": before}, "to": {"status": after}}
+
+
+def parking(body: str, reason: str) -> State:
+    return {"body": body, "attributes": {"reason": reason, "first_seen": "2026-11-25T00:00:00+00:00"}}
 
 
 def event(type_: str, job: str, event_id: str) -> State:
@@ -150,6 +153,59 @@ def test_another_run_ends_once_more() -> None:
     assert check(EXPECTED, state).findings == []
 
 
+FULL = {f"producer-{number}": "theirs" for number in range(10)}
+
+
+def test_where_a_producer_left_no_room_the_ledger_has_the_reason() -> None:
+    state = good()
+    malformed, unknown = state["parked"]["export-jobs"]
+    malformed["attributes"] = unknown["attributes"] = FULL
+    partition = f"#message:{hashlib.sha256(b'{1').hexdigest()}"
+    state["ledger"].append(
+        {"export_job_id": partition, "item": "MESSAGE", "status": "parked", "reason": "malformed-message"}
+    )
+    state["ledger"][2]["reason"] = "unknown-job"
+    assert check(EXPECTED, state).findings == []
+
+
+def test_a_value_that_is_no_id_is_parked_by_itself() -> None:
+    expected, state = copy.deepcopy(EXPECTED), good()
+    expected["messages"][0]["refused"] = ["an id"]
+    assert check(expected, state).unaccounted == 1
+    state["parked"]["export-jobs"].append(parking('{"export_job_ids": ["an id"]}', "malformed-message"))
+    assert check(expected, state).findings == []
+
+
+def test_what_was_mended_leaves_its_first_parking_behind() -> None:
+    expected, state = copy.deepcopy(EXPECTED), good()
+    expected["healed"] = {"j/f": "truncated-archive"}
+    assert check(expected, state).unaccounted == 1
+    state["parked"]["download-tasks"].append(
+        parking('{"export_job_id": "j", "file_id": "f"}', "truncated-archive")
+    )
+    assert check(expected, state).findings == []
+
+
+def test_a_count_is_of_the_moment_when_the_end_was_said() -> None:
+    expected, state = copy.deepcopy(EXPECTED), good()
+    expected["files"]["j/h"] = "crash-loop"
+    state["ledger"][0].update(status="failed", tasks_total=2, missing=1)
+    state["ledger"].append(
+        {"export_job_id": "j", "item": "TASK#3", "file_id": "h", "status": "parked", "reason": "crash-loop"}
+    )
+    state["parked"]["download-tasks"].append(parking('{"export_job_id": "j", "file_id": "h"}', "crash-loop"))
+    state["events"][0] = event("Export Job Failed", "j", "e1")
+    state["objects"]["manifests/j/missing.jsonl"] = {"text": '{"path": "a.json"}'}
+    # The job failed without file f, which an operator has brought back since.
+    state["transitions"] = [
+        transition("j", "JOB", "processing", "failed"),
+        {**transition("j", "TASK#1", "claimed", "done"), "to": {"status": "done", "file_id": "f"}},
+    ]
+    assert check(expected, state).findings == []
+    state["transitions"].reverse()
+    assert check(expected, state).unaccounted == 1
+
+
 SPOILS: list[tuple[str, str, Spoil]] = [
     ("an object is gone", "missing", lambda s: s["objects"].pop("exports/j/a.json")),
     ("a manifest is gone", "missing", lambda s: s["objects"].pop("manifests/j/f.json")),
@@ -178,9 +234,20 @@ SPOILS: list[tuple[str, str, Spoil]] = [
     ("a malformed message is gone", "unaccounted", lambda s: s["parked"]["export-jobs"].pop(0)),
     ("a parking is gone", "unaccounted", lambda s: s["parked"]["download-tasks"].pop()),
     ("a parking has no reason", "unaccounted", lambda s: s["parked"]["download-tasks"].append(
-        {"body": '{"export_job_id": "j", "file_id": "f"}'})),
+        {"body": '{"export_job_id": "k", "file_id": "g"}', "attributes": {}})),
+    ("a full message has no reason anywhere", "unaccounted", lambda s: s["parked"]["export-jobs"].append(
+        {"body": '{"export_job_ids": ["u"]}', "attributes": FULL})),
     ("a good archive is parked", "unaccounted", lambda s: s["parked"]["download-tasks"].append(
-        {"body": '{"export_job_id": "j", "file_id": "f"}', "reason": "not-a-zip"})),
+        parking('{"export_job_id": "j", "file_id": "f"}', "not-a-zip"))),
+    ("a task is parked for an outage", "unaccounted", lambda s: s["transitions"].insert(0, {
+        "export_job_id": "j", "item": "TASK#1", "from": {"status": "claimed"},
+        "to": {"status": "parked", "file_id": "f", "reason": "retries-exhausted"}})),
+    ("a job is parked for an outage", "unaccounted", lambda s: s["transitions"].insert(0, {
+        "export_job_id": "j", "item": "JOB", "from": {"status": "waiting"},
+        "to": {"status": "failed", "reason": "retries-exhausted"}})),
+    ("an event miscounts", "unaccounted", lambda s: s["events"][0]["detail"].update(missing=1)),
+    ("a list names what is there", "wrong", lambda s: s["objects"].update(
+        {"manifests/j/missing.jsonl": {"text": '{"path": "a.json"}'}})),
 ]  # fmt: skip
 
 

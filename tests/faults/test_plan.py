@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.faults.campaign.scenario import Kind, make_scenario
+from local.export_api.faults import FAULTS
+from local.faults.campaign.scenario import OUTAGES, Kind, make_scenario
 from local.faults.campaign.seeding import seed_campaign
 
 
@@ -31,7 +32,34 @@ def test_the_same_plan_makes_the_same_bytes() -> None:
 
 
 def test_a_long_campaign_has_every_trouble() -> None:
-    assert {trouble.kind for trouble in make_scenario(1, 600).troubles} == set(Kind)
+    plan = make_scenario(1, 600)
+    assert {trouble.kind for trouble in plan.troubles} == set(Kind)
+    assert {trouble.of for trouble in plan.troubles if trouble.kind is Kind.ONE_DOWN} == set(OUTAGES)
+    assert set(plan.api_rates) == set(FAULTS)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_shortest_campaign_has_every_kind_of_work(seed: int) -> None:
+    plan = make_scenario(seed, 60)
+    files = [file for job in plan.jobs for file in job.files]
+    assert any(job.crashes for job in plan.jobs)
+    assert {"", "short", "cut"} == {file.at_first for file in files}
+    assert {"done", "crash-loop"} <= {file.ending for file in files}
+    # What takes several receipts, or a run of its own, begins at once.
+    slow = {job.job_id for job in plan.jobs if job.crashes or job.heals}
+    assert slow <= {job for send in plan.sends if send.at_s == 0 for job in send.jobs}
+
+
+def test_a_long_campaign_has_every_kind_of_work() -> None:
+    plan = make_scenario(2, 600)
+    ids = [job.job_id for job in plan.jobs] + [file.file_id for job in plan.jobs for file in job.files]
+    assert any(not id_.isascii() for id_ in ids)
+    assert any(len(id_) > 128 for id_ in ids)
+    assert max(map(len, ids)) <= 256
+    assert {send.attributes for send in plan.sends} == {0, 10}
+    assert any(send.refused for send in plan.sends)
+    assert any(job.surplus for job in plan.jobs)
+    assert any(file.nodes > 1 for job in plan.jobs for file in job.files)
 
 
 @pytest.mark.parametrize("seconds", [60, 600])

@@ -5,15 +5,19 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from local.export_api.server import ExportApiServer
 from local.faults.campaign import scratch
 from local.faults.campaign.clients import callers_keys, operator_clients
+from local.faults.campaign.crash_loops import NAME_VARIABLE, CrashLoops
 from local.faults.campaign.fault_schedule import FaultSchedule
 from local.faults.campaign.fleet import Fleet
+from local.faults.campaign.healing import Healing
 from local.faults.campaign.redrive import redrive
 from local.faults.campaign.scenario import Scenario, Send, Trouble
 from local.faults.campaign.scratch import ScratchDisk
@@ -33,6 +37,8 @@ MIB = 1 << 20
 _DISK_BYTES = 48 * MIB
 # Twelve hours in AWS; the services hand over before, a whole visibility timeout early.
 _RECEIPT_CAP_S = 16
+# As in production. What is received once more is parked as a crash loop.
+_MAX_RECEIVE_COUNT = 5
 _TASKS = {"orchestrator": 2, "worker": 2}
 _TIMINGS = {
     "HANDOVER_AFTER_S": "9",
@@ -42,11 +48,14 @@ _TIMINGS = {
     "STALL_LIMIT_S": "60",
     "STOP_TIMEOUT_S": "8",
     "STOP_MARGIN_S": "3",
+    "MAX_RECEIVE_COUNT": str(_MAX_RECEIVE_COUNT),
 }
 _WORKER = {
     "SPLIT_BYTES": str(6 * MIB),
     "MEMORY_BUDGET_BYTES": str(64 * MIB),
     "SCRATCH_BUDGET_BYTES": str(40 * MIB),
+    # Longer than an outage and what follows it; what is no archive for good is given up after it.
+    "NOT_THE_ARCHIVE_MAX_WAIT_S": "12",
 }
 _TICK_S = 0.1
 _STOP_S = 15.0
@@ -75,7 +84,11 @@ class _Campaign:
         self._directory.joinpath("plan.json").write_text(plan.to_json())
         self._seeded = seed_campaign(plan)
         self._random = RandomSource(plan.seed, plan.aws_rates)
-        self._schedule = FaultSchedule(plan.seed, plan.api_rates)
+        nodes = {f"{job.job_id}/{file.file_id}": file.nodes for job in plan.jobs for file in job.files}
+        self._schedule = FaultSchedule(plan.seed, plan.api_rates, nodes)
+        self._numbers = itertools.count(1)
+        self._fleet = Fleet(platform, _TASKS, self._overrides)
+        self._crash_loops = CrashLoops(plan, self._fleet, _MAX_RECEIVE_COUNT)
         self._journal = self._directory / "journal.jsonl"
         self._proxy = stack.enter_context(
             FaultProxy(
@@ -86,6 +99,7 @@ class _Campaign:
                 cap_s=_RECEIPT_CAP_S,
                 broken=sabotage,
                 tasks_queue=platform.output("DownloadTasksQueueUrl").rpartition("/")[2],
+                handed_out=self._crash_loops.handed_out,
             )
         )
         self._api = stack.enter_context(
@@ -98,8 +112,6 @@ class _Campaign:
         self._disk: ScratchDisk | None = None
         if not disk_refusal:
             self._disk = scratch.mount_disk(self._directory / "disk", _DISK_BYTES)
-        self._numbers = itertools.count(1)
-        self._fleet = Fleet(platform, _TASKS, self._overrides)
         self._troublemaker = Troublemaker(
             self._fleet, platform, self._api, self._schedule, self._random, self._disk
         )
@@ -110,6 +122,9 @@ class _Campaign:
             dlqs={n: platform.output(f"{o}DlqUrl") for n, o in _QUEUES.items()},
         )
         self._operator = operator_clients(platform, self._proxy.url)
+        self._healing = Healing(
+            self._seeded.mended, self._seeded.catalogue, self._ledger_item, self._send_job
+        )
         self._redriven = 0
         # What a sabotage has broken may never drain.
         self._patience_s = 0.0 if sabotage else _PATIENCE_S
@@ -130,12 +145,23 @@ class _Campaign:
         seconds = time.monotonic() - began
         self._say("looking at what is there")
         looker = operator_clients(self._platform, self._platform.account.endpoint_url)
-        seen = observe.observe(looker, self._places, self._journal).to_plain()
+        seen = observe.observe(
+            looker,
+            self._places,
+            events=observe.journalled(self._journal),
+            writes=observe.object_writes(self._journal),
+        ).to_plain()
         expected = self._seeded.expectations.to_plain()
         for name, document in (("expected", expected), ("observed", seen)):
             self._directory.joinpath(f"{name}.json").write_text(json.dumps(document, indent=1))
         judgement = check(expected, seen)
-        faults: Counter[str] = self._random.count + self._schedule.count + self._troublemaker.count
+        faults: Counter[str] = (
+            self._random.count
+            + self._schedule.count
+            + self._troublemaker.count
+            + self._crash_loops.count
+            + self._healing.count
+        )
         return Result(
             ok=judgement.ok,
             seed=plan.seed,
@@ -152,11 +178,12 @@ class _Campaign:
         )
 
     def _overrides(self, service: str) -> dict[str, str]:
-        values = dict(_TIMINGS)
+        name = f"{service}-{next(self._numbers)}"
+        values = {**_TIMINGS, NAME_VARIABLE: name}
         if service == "worker":
             values |= _WORKER
             if self._disk is not None:
-                room = self._disk.path / f"worker-{next(self._numbers)}"
+                room = self._disk.path / name
                 room.mkdir()
                 values["SCRATCH_DIR"] = str(room)
         return values
@@ -182,6 +209,7 @@ class _Campaign:
                 else:
                     event()
             self._fleet.supervise()
+            self._healing.look()
             time.sleep(_TICK_S)
         # What was to be sent is sent, and what is broken is mended, whatever the clock says.
         for _, _, event in sorted(agenda):
@@ -191,7 +219,19 @@ class _Campaign:
                 event()
 
     def _send(self, send: Send) -> None:
-        self._operator("sqs").send_message(QueueUrl=self._places.queues["export-jobs"], MessageBody=send.body)
+        attributes = {
+            f"producer-{number}": {"DataType": "String", "StringValue": "theirs"}
+            for number in range(send.attributes)
+        }
+        self._operator("sqs").send_message(
+            QueueUrl=self._places.queues["export-jobs"], MessageBody=send.body, MessageAttributes=attributes
+        )
+
+    def _send_job(self, job_id: str) -> None:
+        self._send(Send(0.0, json.dumps({"export_job_ids": [job_id]}), (job_id,)))
+
+    def _ledger_item(self, partition: str, key: str) -> Mapping[str, Any]:
+        return observe.ledger_item(self._operator("dynamodb"), self._places.ledger, partition, key)
 
     def _calm(self) -> None:
         self._say("the faults are over; draining")
@@ -208,13 +248,19 @@ class _Campaign:
             if any(any(depth) for depth in depths):
                 quiet = 0
             else:
-                moved = sum(
-                    redrive(self._operator("sqs"), self._places.dlqs[name], self._places.queues[name])
+                redriven = sum(
+                    redrive(
+                        self._operator("sqs"),
+                        self._places.dlqs[name],
+                        self._places.queues[name],
+                        ledger=self._ledger_item,
+                        deadly=partial(self._crash_loops.is_deadly, name),
+                    )
                     for name in _QUEUES
                 )
-                self._redriven += moved
-                quiet = 0 if moved else quiet + 1
-                if quiet >= 5:
+                self._redriven += redriven
+                quiet = 0 if redriven or self._healing.look() else quiet + 1
+                if quiet >= 8:
                     return True
             time.sleep(_TICK_S * 2)
         return False
@@ -224,6 +270,6 @@ _QUEUES = {"export-jobs": "ExportJobs", "download-tasks": "DownloadTasks"}
 
 
 def _line(now: float, trouble: Trouble) -> str:
-    whom = trouble.aws_service or trouble.service
+    whom = trouble.of or trouble.service
     length = f" for {trouble.for_s:g} s" if trouble.for_s else ""
     return f"{now:6.1f} s  {trouble.kind:16} {whom}{length}"

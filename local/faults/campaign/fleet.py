@@ -18,7 +18,8 @@ _HEADROOM_BYTES = 2 * MIB
 class Fleet:
     """Runs `desired` tasks of each service until `stop`; a task that ends is replaced.
 
-    `ended` counts how tasks ended: `worker exit 0`, `worker signal 9`. Not for use from several threads.
+    `ended` counts how tasks ended: `worker exit 0`, `worker signal 9`. Not for use from several threads, but
+    for `kill`.
     """
 
     def __init__(
@@ -72,6 +73,14 @@ class Fleet:
         """One of the running tasks of a service."""
         running = [task for task in self._tasks if task.definition.service == service and task.running]
         return running[number % len(running)] if running else None
+
+    def kill(self, variable: str, value: str) -> bool:
+        """SIGKILL the task whose environment has this value; False when none runs. From any thread."""
+        for task in list(self._platform.tasks):
+            if task.environment.get(variable) == value and task.running:
+                task.kill()
+                return True
+        return False
 
     def stop(self, timeout_s: float) -> list[str]:
         """End every task as a deployment would; returns a line for each that did not end by itself with 0."""

@@ -1,15 +1,20 @@
 """What the runbook tells an operator to do when the trouble is over: give parked messages another try.
 
-Only those that ran out of tries, or that SQS itself moved after a crash in every attempt; a message that was
-parked because it can never succeed stays.
+Only those that a crash in every attempt has parked, or that SQS itself has moved; a message that was parked
+because it can never succeed stays, and so does one that the operator knows to be deadly.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-_WORTH_ANOTHER_TRY = (None, "retries-exhausted", "crash-loop")
+from local.faults.judge.parking import LedgerItem, reason_of
+
+_WORTH_ANOTHER_TRY = ("", "crash-loop")
 
 
-def redrive(sqs: Any, dlq_url: str, queue_url: str) -> int:
+def redrive(
+    sqs: Any, dlq_url: str, queue_url: str, *, ledger: LedgerItem, deadly: Callable[[str], bool]
+) -> int:
     """Move what deserves it back to its queue, with its attributes; returns how many."""
     kept: list[str] = []
     moved = 0
@@ -23,7 +28,9 @@ def redrive(sqs: Any, dlq_url: str, queue_url: str) -> int:
     ).get("Messages", ()):
         for message in batch:
             attributes = message.get("MessageAttributes", {})
-            if attributes.get("reason", {}).get("StringValue") not in _WORTH_ANOTHER_TRY:
+            texts = {name: value.get("StringValue") for name, value in attributes.items()}
+            reason = reason_of(message["Body"], texts, ledger)
+            if reason not in _WORTH_ANOTHER_TRY or deadly(message["Body"]):
                 kept.append(message["ReceiptHandle"])
                 continue
             group = message.get("Attributes", {}).get("MessageGroupId")

@@ -46,18 +46,23 @@ class Troublemaker:
                 return self._break_agent(refuses=trouble.pick % 2 == 0)
             case Kind.ROTATE_TOKEN:
                 self._happened(trouble)
-                token = secrets.token_urlsafe(12)
-                self.api.tokens = {token}
-                self.platform.set_api_token(token)
+                self.platform.set_api_token(self._new_token())
                 return None
             case Kind.API_DOWN:
                 self._happened(trouble)
                 self.schedule.down()
                 return self.schedule.up
+            case Kind.ONE_DOWN:
+                self._happened(trouble)
+                dependency, _, how = trouble.of.partition("/")
+                if dependency == "secret":
+                    return self._lose_secret(how)
+                self.schedule.down(dependency, hangs=how == "hangs")
+                return lambda: self.schedule.up(dependency)
             case Kind.STORM:
                 self._happened(trouble)
-                self.random_source.load(trouble.aws_service, _STORM_FACTOR)
-                return lambda: self.random_source.load(trouble.aws_service, 1.0)
+                self.random_source.load(trouble.of, _STORM_FACTOR)
+                return lambda: self.random_source.load(trouble.of, 1.0)
         return self._befall_task(trouble)
 
     def _befall_task(self, trouble: Trouble) -> Callable[[], object] | None:
@@ -86,6 +91,23 @@ class Troublemaker:
         self._happened(trouble)
         return end
 
+    def _new_token(self) -> str:
+        """From now on the API takes this one alone."""
+        token = secrets.token_urlsafe(12)
+        self.api.tokens = {token}
+        return token
+
+    def _lose_secret(self, how: str) -> Callable[[], object]:
+        """The token is rotated, so that everybody needs the secret, and it cannot be read or is empty."""
+        token = self._new_token()
+        if how == "empty":
+            self.platform.set_api_token("")
+            # Whatever it was rotated to meanwhile.
+            return lambda: self.platform.set_api_token(next(iter(self.api.tokens)))
+        self.platform.set_api_token(token)
+        self.random_source.down("secretsmanager", "timeout-before" if how == "hangs" else "server-error")
+        return lambda: self.random_source.up("secretsmanager")
+
     def _break_agent(self, *, refuses: bool) -> Callable[[], None]:
         agent = self.platform.endpoints.agent
         if refuses:
@@ -100,7 +122,8 @@ class Troublemaker:
 
     def _happened(self, trouble: Trouble) -> None:
         whom = f"{trouble.service}." if _is_on_a_task(trouble.kind) else ""
-        self.count[f"{whom}{trouble.kind}"] += 1
+        what = f".{trouble.of}" if trouble.kind is Kind.ONE_DOWN else ""
+        self.count[f"{whom}{trouble.kind}{what}"] += 1
 
 
 def _is_on_a_task(kind: Kind) -> bool:

@@ -4,15 +4,19 @@ It knows the documented contracts (object keys, manifests, the ledger's item key
 and nothing of the code that fulfils them. `observe.py` reads what is there; nothing here imports `runtime`.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local.faults.judge.counted import missing_when_said
 from local.faults.judge.judgement import Judgement
 from local.faults.judge.objects import check_objects
+from local.faults.judge.parking import names_in, reason_of
 
 _ENDED = ("completed", "incomplete")
+# What only processes that end decide, not what they work on; an operator gives it another try.
+_BY_ACCIDENT = "crash-loop"
+_MALFORMED = "malformed-message"
 
 
 def check(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> Judgement:
@@ -48,6 +52,21 @@ def _check_tasks(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement
             judgement.add("unaccounted", f"the task of {file} is {status} in the ledger; expected {ending}")
     for file in sorted(set(tasks) - set(expected["files"])):
         judgement.add("unaccounted", f"the ledger has a task of {file}, which nobody listed")
+    for change in seen["transitions"]:
+        if _is_task(change["item"]) and change["to"].get("status") == "parked":
+            file = f"{change['export_job_id']}/{change['to'].get('file_id')}"
+            _check_parking(file, change["to"], _may_park(expected, file), judgement)
+
+
+def _may_park(expected: Mapping[str, Any], file: str) -> set[str]:
+    return {expected["files"].get(file, ""), expected.get("healed", {}).get(file, "")}
+
+
+def _check_parking(what: str, item: Mapping[str, Any], may: set[str], judgement: Judgement) -> None:
+    """Outages cost time: nothing is ever parked for one, even if an operator would have brought it back."""
+    reason = str(item.get("reason", ""))
+    if reason not in may | {_BY_ACCIDENT}:
+        judgement.add("unaccounted", f"{what} was parked for {reason!r} on the way: {item.get('error')}")
 
 
 def _is_task(item: str) -> bool:
@@ -70,7 +89,11 @@ def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement:
         ending = "failed" if failed else "incomplete" if missing else "completed"
         item = jobs.get(job, {})
         status = item.get("status", "unknown")
-        gone = [key for key in expected["objects"] if _is_of(job, key) and key not in seen["objects"]]
+        gone = [
+            key
+            for key, want in expected["objects"].items()
+            if want["job"] == job and key not in seen["objects"]
+        ]
         if status == "completed" and (missing or gone):
             judgement.add("silently_incomplete", f"{job} is called complete without {[*missing, *gone][:4]}")
         if status != ending:
@@ -78,16 +101,32 @@ def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement:
             continue
         if not said[job, ending]:
             judgement.add("unaccounted", f"{job} is {ending} and no event says so")
+        missing = missing_when_said(job, expected, seen)
+        told = _last_told(seen, job, ending)
+        if reason is None and told.get("missing", len(missing)) != len(missing):
+            judgement.add("unaccounted", f"the event of {job} says that {told['missing']} files are missing")
         counts = {"tasks_total": len(files), "tasks_done": sum(end == "done" for end in files.values())}
         if "missing" in expected:
             counts["missing"] = len(missing)
         wrong = {name: item.get(name, 0) for name, count in counts.items() if item.get(name, 0) != count}
         if wrong and reason is None:
             judgement.add("unaccounted", f"{job} counts {wrong}; expected {counts}")
+        judgement.jobs[ending] = judgement.jobs.get(ending, 0) + 1
+    for change in seen["transitions"]:
+        # A task that is parked makes its job fail without a reason of the job's own.
+        if change["item"] == "JOB" and change["to"].get("status") == "failed" and "reason" in change["to"]:
+            job = change["export_job_id"]
+            _check_parking(job, change["to"], {expected["jobs"].get(job) or ""}, judgement)
 
 
-def _is_of(job: str, key: str) -> bool:
-    return key.startswith(f"exports/{job}/")
+def _last_told(seen: Mapping[str, Any], job: str, ending: str) -> Mapping[str, Any]:
+    """The event of the job's last run."""
+    details = [
+        event["detail"]
+        for event in seen["events"]
+        if event["type"] == f"Export Job {ending.capitalize()}" and event["detail"]["export_job_id"] == job
+    ]
+    return max(details, key=_run, default={})
 
 
 def _events_by_job(seen: Mapping[str, Any]) -> dict[tuple[str, str], Counter[str]]:
@@ -137,47 +176,45 @@ def _check_queues(expected: Mapping[str, Any], seen: Mapping[str, Any], judgemen
         for _ in range(count):
             judgement.add("unaccounted", f"a message is still on {queue}")
     parked = list(_parkings(seen))
-    judgement.parked = dict(sorted(Counter(reason for _, _, reason, _ in parked).items()))
+    judgement.parked = dict(sorted(Counter(reason for _, _, reason in parked).items()))
+    refused = {name for message in expected["messages"] for name in message.get("refused", ())}
+    malformed = {message["body"] for message in expected["messages"] if _is_malformed(message)}
+    found: set[str] = set()
     reasons: dict[tuple[str, str], set[str]] = defaultdict(set)
-    malformed: set[str] = set()
-    for queue, body, reason, names in parked:
+    for queue, body, reason in parked:
         if not reason:
             judgement.add("unaccounted", f"a message is on the DLQ of {queue} without a reason: {body[:80]}")
-        elif not names:
-            malformed.add(body)
-        for name in names:
+        if body in malformed and reason == _MALFORMED:
+            found.add(body)
+            continue
+        for name in names_in(queue, body):
             reasons[queue, name].add(reason)
-    for message in expected["messages"]:
-        if not message["jobs"] and message["body"] not in malformed:
-            judgement.add("unaccounted", f"a malformed message is gone: {message['body'][:80]!r}")
-    for queue, wanted in (("export-jobs", expected["jobs"]), ("download-tasks", expected["files"])):
-        for name, ending in wanted.items():
-            should = set() if ending in (None, "done") else {ending}
-            have = reasons.pop((queue, name), set())
-            if have != should:
-                judgement.add(
-                    "unaccounted",
-                    f"{name} is on the DLQ of {queue} for {sorted(have)}; expected {sorted(should)}",
-                )
+    for body in sorted(malformed - found):
+        judgement.add("unaccounted", f"a malformed message is gone: {body[:80]!r}")
+    wanted = {("export-jobs", job): {reason} - {None} for job, reason in expected["jobs"].items()}
+    wanted |= {("export-jobs", name): {_MALFORMED} for name in refused}
+    wanted |= {
+        ("download-tasks", file): _may_park(expected, file) - {"", "done"} for file in expected["files"]
+    }
+    for (queue, name), should in wanted.items():
+        have = reasons.pop((queue, name), set())
+        if have != should:
+            judgement.add(
+                "unaccounted",
+                f"{name} is on the DLQ of {queue} for {sorted(have)}; expected {sorted(should)}",
+            )
     for (queue, name), have in reasons.items():
         judgement.add("unaccounted", f"{name} is on the DLQ of {queue} for {sorted(have)}; nobody sent it")
 
 
-def _parkings(seen: Mapping[str, Any]) -> Iterator[tuple[str, str, str, list[str]]]:
-    """(queue, body, reason, the jobs or files it is about) of each message on a DLQ."""
+def _is_malformed(message: Mapping[str, Any]) -> bool:
+    return not message["jobs"] and not message.get("refused")
+
+
+def _parkings(seen: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(queue, body, reason) of each message on a DLQ."""
+    items = {(item["export_job_id"], item["item"]): item for item in seen["ledger"]}
     for queue, messages in seen["parked"].items():
         for message in messages:
-            yield queue, message["body"], message.get("reason") or "", _names(queue, message["body"])
-
-
-def _names(queue: str, body: str) -> list[str]:
-    try:
-        document = json.loads(body)
-        document = (
-            json.loads(document["Message"]) if "Message" in document else document.get("detail", document)
-        )
-        if queue == "download-tasks":
-            return [f"{document['export_job_id']}/{document['file_id']}"]
-        return list(document["export_job_ids"]) if isinstance(document["export_job_ids"], list) else []
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return []
+            body = message["body"]
+            yield queue, body, reason_of(body, message["attributes"], lambda *key: items.get(key, {}))

@@ -11,6 +11,9 @@ class Judgement:
     messages_sent: int = 0
     expected: int = 0
     present: int = 0
+    objects: int = 0
+    """Files that were looked at; what else is present are manifests."""
+    bytes_compared: int = 0
     wrong: int = 0
     missing: int = 0
     extra: int = 0
@@ -21,6 +24,10 @@ class Judgement:
     unaccounted: int = 0
     events_repeated: int = 0
     objects_written_again: int = 0
+    jobs: dict[str, int] = field(default_factory=dict)
+    """How many ended as they must, by their end."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Entries by their outcome."""
     parked: dict[str, int] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
 
