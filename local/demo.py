@@ -26,7 +26,7 @@ from local.overrides import BULK_TIMINGS
 from local.platform import Platform
 from local.progress import Snapshot, Watcher
 from local.tasks import Task
-from local.verify import check
+from local.verify import Verification
 
 _TOKEN = "demo-token"
 _LOOK_S = 1.0
@@ -53,6 +53,7 @@ def run(size: Size, seed: int, console: Console, profile: str = "default") -> Re
         platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
         for line in platform.left_out:
             say(f"left out: {line}")
+        verification = Verification(platform)
         began = time.monotonic()
         say("starting two orchestrators and two workers from their task definitions")
         tasks = [
@@ -63,18 +64,18 @@ def run(size: Size, seed: int, console: Console, profile: str = "default") -> Re
             task.wait_until_ready()
         parked_jobs = _send(platform, exports)
         killed = _watch(platform, exports, size, console)
-        say("checking every object, entry and parked message")
-        findings = check(platform, exports, parked_jobs=parked_jobs)
+        say("checking every object, entry, event and parked message")
+        judgement = verification.judge(exports, parked_jobs=parked_jobs)
         seconds = time.monotonic() - began
         platform.stop_tasks()
-        findings.problems += [
+        problems = [
             f"{task.name} ended with exit code {task.exit_code}; see {task.log}"
             for task in platform.tasks
             if task.exit_code not in (0, -signal.SIGKILL)
         ]
-        findings.problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
+        problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
         peaks = {task.name: round(task.peak_rss_mb, 1) for task in platform.tasks}
-        return Result(findings, seconds, killed, peaks)
+        return Result(judgement, problems, seconds, killed, peaks)
 
 
 def _timings(size: Size) -> Mapping[str, str]:

@@ -6,28 +6,29 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from local.faults.judge.judgement import Judgement
 from local.progress import Snapshot
-from local.verify import Findings
 
 _PROBLEMS_SHOWN = 20
 
 
 @dataclass
 class Result:
-    """What the demo did and found."""
+    """What the demo did and found; `problems` are of the processes, the judgement is of what they did."""
 
-    findings: Findings
+    judgement: Judgement
+    problems: list[str]
     seconds: float
     workers_killed: int
     peak_rss_mb: dict[str, float]
 
     def summary(self) -> dict[str, Any]:
         return {
-            "ok": not self.findings.problems,
-            "objects": self.findings.objects,
-            "jobs": dict(sorted(self.findings.jobs.items())),
-            "rejected": dict(sorted(self.findings.rejected.items())),
-            "parked": dict(sorted(self.findings.parked.items())),
+            "ok": self.judgement.ok and not self.problems,
+            "objects": self.judgement.objects,
+            "jobs": dict(sorted(self.judgement.jobs.items())),
+            "rejected": self.judgement.rejected,
+            "parked": self.judgement.parked,
             "workers_killed": self.workers_killed,
             "peak_rss_mb": self.peak_rss_mb,
             "seconds": round(self.seconds, 1),
@@ -64,23 +65,24 @@ def live_table(look: Snapshot, before: Snapshot, *, seconds: float, every_s: flo
 
 def report(result: Result, console: Console) -> None:
     """The summary table, and what was wrong if anything was."""
-    findings = result.findings
+    judgement = result.judgement
     table = Table(title="make demo", show_header=False)
-    size = f"{findings.objects:,} ({findings.object_bytes / 1e6:,.0f} MB)"
+    size = f"{judgement.objects:,} ({judgement.bytes_compared / 1e6:,.0f} MB)"
     table.add_row("objects, each byte compared", size)
-    for state, number in sorted(findings.jobs.items()):
+    for state, number in sorted(judgement.jobs.items()):
         table.add_row(f"jobs {state}, as they must be", str(number))
-    for reason, number in sorted(findings.rejected.items()):
+    for reason, number in sorted(judgement.rejected.items()):
         table.add_row(f"entries rejected: {reason}", str(number))
-    for reason, number in sorted(findings.parked.items()):
+    for reason, number in sorted(judgement.parked.items()):
         table.add_row(f"parked: {reason}", str(number))
     table.add_row("workers killed", str(result.workers_killed))
     for task, peak in result.peak_rss_mb.items():
         table.add_row(f"peak memory of {task}", f"{peak:,.0f} MB")
     table.add_row("seconds", f"{result.seconds:.1f}")
     console.print(table)
-    for problem in findings.problems[:_PROBLEMS_SHOWN]:
+    problems = [*judgement.findings, *result.problems]
+    for problem in problems[:_PROBLEMS_SHOWN]:
         console.print(problem, style="red", markup=False)
-    if len(findings.problems) > _PROBLEMS_SHOWN:
-        console.print(f"[red]and {len(findings.problems) - _PROBLEMS_SHOWN} more[/]")
-    console.print("[red]not as expected[/]" if findings.problems else "[green]all as expected[/]")
+    if len(problems) > _PROBLEMS_SHOWN:
+        console.print(f"[red]and {len(problems) - _PROBLEMS_SHOWN} more[/]")
+    console.print("[red]not as expected[/]" if problems else "[green]all as expected[/]")

@@ -58,7 +58,7 @@ def test_nothing_is_lost_and_nothing_done_twice() -> None:
 
 @pytest.mark.parametrize(
     ("sabotage", "found"),
-    [("delete-before-upload", "missing"), ("no-fence", "tasks_completed_twice")],
+    [("misplaced-object", "silently_incomplete"), ("no-fence", "tasks_completed_twice")],
 )
 def test_a_broken_promise_is_found(sabotage: str, found: str) -> None:
     code, summary, output = campaign(f"faults-{sabotage}", seconds=20, seed=3, sabotage=sabotage)

@@ -46,6 +46,8 @@ class S3Endpoint:
         is_object = "/manifests/" not in request.operation.path
         if name == "PutObject" and is_object and self._broken is Sabotage.WRONG_BYTES:
             forwarded = sabotage.with_wrong_byte(request)
+        if name == "PutObject" and is_object and self._broken is Sabotage.MISPLACED_OBJECT:
+            forwarded = sabotage.beside(request)
         response = self._upstream.send(forwarded)
         if response.ok:
             self._rules.applied(request)

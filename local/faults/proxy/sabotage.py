@@ -15,6 +15,7 @@ class Sabotage(StrEnum):
     DELETE_BEFORE_UPLOAD = "delete-before-upload"  # a task's message is deleted as it is handed out
     NO_FENCE = "no-fence"  # conditional writes always succeed, and every task comes back after its end
     WRONG_BYTES = "wrong-bytes"  # objects change after S3 has checked them
+    MISPLACED_OBJECT = "misplaced-object"  # every upload lands under another key than the one it names
     EXTRA_OBJECT = "extra-object"  # every upload writes a second object beside the first
 
 
