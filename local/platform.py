@@ -24,6 +24,7 @@ from local.operations import Operations
 from local.overrides import container_overrides
 from local.task_endpoints import TaskEndpoints, TaskIdentity
 from local.tasks import Task, TaskDefinition
+from ops.fleet.environment import LOCAL_FILE
 from stacks.profiles import PROFILES
 from stacks.values import ExportApi
 
@@ -67,6 +68,7 @@ class Platform(Operations):
             for definition in self.definitions.values():
                 self.account.assume_roles((definition.task_role_arn, definition.execution_role_arn))
             self.account.enforce_iam()
+            self._tell_operators()
             self.endpoints = TaskEndpoints()
         except BaseException:
             self.account.close()
@@ -77,8 +79,24 @@ class Platform(Operations):
         # Nobody reads what the tasks would still do.
         for task in self.tasks:
             task.kill(signal.SIGKILL)
+        (self.directory / LOCAL_FILE).unlink(missing_ok=True)
         self.endpoints.close()
         self.account.close()
+
+    def _tell_operators(self) -> None:
+        """What `export-ops` needs to find this platform, as the stacks' outputs are in an account."""
+        keys = self.account.admin_environment
+        file = self.directory / LOCAL_FILE
+        file.touch(mode=0o600)
+        document = {
+            "endpoint_url": keys["AWS_ENDPOINT_URL"],
+            "region": keys["AWS_REGION"],
+            "access_key_id": keys["AWS_ACCESS_KEY_ID"],
+            "secret_access_key": keys["AWS_SECRET_ACCESS_KEY"],
+            "logs": str(self.directory / "logs"),
+            "outputs": self.outputs,
+        }
+        file.write_text(json.dumps(document, indent=2) + "\n")
 
     def client(self, service: str) -> Any:
         """A client with every permission: the operator's, never a task's."""

@@ -4,7 +4,7 @@ from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import JobLister
 from runtime.orchestrator.settings import OrchestratorSettings
-from runtime.shared.circuits import Keeper
+from runtime.shared.circuits import SERVICE, Keeper
 from runtime.shared.export_api.auth import SECRET
 from runtime.shared.export_api.client import LISTING, STATUS
 from runtime.shared.lifecycle import exit_now, serve
@@ -37,7 +37,7 @@ def main() -> None:
         parts, settings.sources, handler, on_retry=handler.on_retry, on_parked=handler.on_parked
     )
     # A job needs all three at once: a message received while one of them is away could only go back.
-    needed = frozenset((STATUS, LISTING, SECRET))
+    needed = frozenset((STATUS, LISTING, SECRET, f"{SERVICE}:{settings.service_mode}"))
     Keeper(parts.circuits, consumer, lambda away: not needed.isdisjoint(away)).start()
     exit_now(
         serve(

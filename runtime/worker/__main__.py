@@ -5,7 +5,7 @@ S3.
 import os
 from functools import partial
 
-from runtime.shared.circuits import Keeper
+from runtime.shared.circuits import SERVICE, Keeper
 from runtime.shared.ecs_service import METADATA_URI_VARIABLE, watch_of
 from runtime.shared.leaving import Leaving
 from runtime.shared.lifecycle import exit_now, serve
@@ -91,7 +91,8 @@ def main() -> None:
     if watch is not None:
         watch.start()
     needs = partial(processor.hosts.need, with_credentials=parts.api.takes_credentials)
-    Keeper(parts.circuits, consumer, needs).start()
+    paused = f"{SERVICE}:{settings.service_mode}"
+    Keeper(parts.circuits, consumer, lambda away: paused in away or needs(away)).start()
     exit_now(
         serve(
             settings,

@@ -8,5 +8,6 @@ machine by itself, `store.py` keeps its state in the ledger table, `circuits.py`
 from .circuits import CircuitOpen, Circuits
 from .config import CircuitConfig
 from .keeper import Keeper
+from .state import SERVICE
 
-__all__ = ["CircuitConfig", "CircuitOpen", "Circuits", "Keeper"]
+__all__ = ["SERVICE", "CircuitConfig", "CircuitOpen", "Circuits", "Keeper"]

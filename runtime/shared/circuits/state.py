@@ -16,6 +16,10 @@ from typing import Literal
 from .config import CircuitConfig
 
 State = Literal["closed", "half-open", "open"]
+SERVICE = "service"
+"""The kind of circuit by which an operator stops a whole service's polling: `service:worker`."""
+_BY_OPERATOR = "operator:"
+_NEVER_DUE = 253_402_300_799.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,11 @@ class CircuitRecord:
     def due(self, now: float) -> bool:
         """Whether a probe may begin: nobody has begun one, or whoever did is dead, frozen or too slow."""
         return now >= self.due_at
+
+    @property
+    def by_operator(self) -> bool:
+        """Somebody holds it open by hand; it closes when they let go."""
+        return self.opening.startswith(_BY_OPERATOR)
 
     def text(self) -> str:
         """As it is stored; the same record is always the same text."""
@@ -60,6 +69,18 @@ def tripped(dependency: str, reason: str, now: float, config: CircuitConfig) -> 
         since=round(now, 3),
         reason=reason,
         due_at=round(now + config.reset_s, 3),
+    )
+
+
+def held(dependency: str, reason: str, now: float) -> CircuitRecord:
+    """From any state to open, by an operator's hand: no probe is ever due."""
+    return CircuitRecord(
+        dependency=dependency,
+        opening=f"{_BY_OPERATOR}{uuid.uuid4().hex}",
+        state="open",
+        since=round(now, 3),
+        reason=reason,
+        due_at=_NEVER_DUE,
     )
 
 

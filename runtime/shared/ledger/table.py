@@ -81,7 +81,7 @@ class LedgerTable:
     def get(self, job: str, key: str) -> Item | None:
         """The item as of now (a consistent read)."""
         answer = self._client.get_item(TableName=self._name, Key=_key(job, key), ConsistentRead=True)
-        return _plain(answer["Item"]) if "Item" in answer else None
+        return plain(answer["Item"]) if "Item" in answer else None
 
     def query(self, job: str, prefix: str = "") -> list[Item]:
         """Every item of the job whose key starts with `prefix`, consistently read."""
@@ -96,7 +96,7 @@ class LedgerTable:
             ConsistentRead=True,
         )
         for page in pages:
-            items += [_plain(item) for item in page["Items"]]
+            items += [plain(item) for item in page["Items"]]
         return items
 
     def update(self, change: Change) -> Item:
@@ -119,11 +119,11 @@ class LedgerTable:
             code = error.response["Error"]["Code"]
             if code == "ConditionalCheckFailedException":
                 refusing: Any = error.response.get("Item", {})
-                raise Refused({0: _plain(refusing)}) from error
+                raise Refused({0: plain(refusing)}) from error
             if code == "TransactionConflictException":
                 raise _Collision(error) from error
             raise
-        return _plain(answer["Attributes"])
+        return plain(answer["Attributes"])
 
     def _transact(self, changes: Sequence[Change]) -> None:
         try:
@@ -201,7 +201,7 @@ def _beyond_collisions(call: Callable[[], T]) -> T:
 def _raise_reasons(error: ClientError) -> None:
     reasons: list[Any] = error.response.get("CancellationReasons", [])
     refused = {
-        position: _plain(reason.get("Item", {}))
+        position: plain(reason.get("Item", {}))
         for position, reason in enumerate(reasons)
         if reason.get("Code") == "ConditionalCheckFailed"
     }
@@ -229,7 +229,8 @@ def _decimal(value: Any) -> Any:
     return value
 
 
-def _plain(item: Mapping[str, Any]) -> Item:
+def plain(item: Mapping[str, Any]) -> Item:
+    """An item of DynamoDB's as plain values."""
     return {name: _undecimal(_deserialise(value)) for name, value in item.items()}
 
 

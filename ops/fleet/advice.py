@@ -1,0 +1,52 @@
+"""What a reason means and whose it is: a sentence for each word that the services park, reject or miss by."""
+
+from runtime.shared.contracts import EntryOutcome, MissingReason, ParkReason
+
+CRASHED = "no reason"
+"""How a message without a reason is listed: SQS moved it after its last receive."""
+
+_VENDOR = "the vendor's to mend; then"
+PARKED: dict[str, str] = {
+    ParkReason.MALFORMED_MESSAGE: "the producer sent what is not the contract: have it mended, then drop it",
+    ParkReason.UNSUPPORTED_SCHEMA_VERSION: "written by a newer version: deploy the worker, then redrive",
+    ParkReason.UNKNOWN_JOB: "the vendor knows no such export: a wrong id of the producer's; then drop it",
+    ParkReason.UNKNOWN_FILE: "the vendor no longer has the file: retry the job to list it afresh",
+    ParkReason.EXPORT_FAILED: f"the export failed at the vendor's: {_VENDOR} retry the job",
+    ParkReason.EXPORT_EXPIRED: "the vendor has deleted the export: have it made again, then retry the job",
+    ParkReason.EXPORT_NOT_READY: "the vendor never finished the export: ask there, then retry the job",
+    ParkReason.LISTING_LOOP: f"the vendor's listing goes in circles: {_VENDOR} retry the job",
+    ParkReason.LISTING_TOO_LONG: "more pages than EXPORT_API_MAX_PAGES allows: raise it, or ask the vendor",
+    ParkReason.DOWNLOAD_FORBIDDEN: "its URL leads to a host or address that is not allowed: "
+    "add it to DOWNLOAD_ALLOWED_HOSTS, then redrive",
+    ParkReason.NOT_A_ZIP: f"what the vendor serves is no ZIP: {_VENDOR} redrive",
+    ParkReason.TRUNCATED_ARCHIVE: f"the archive is cut off: {_VENDOR} redrive",
+    ParkReason.INVALID_ARCHIVE: f"the archive contradicts itself: {_VENDOR} redrive",
+    ParkReason.MULTI_DISK_ARCHIVE: f"the archive is one disk of several: {_VENDOR} redrive",
+    ParkReason.ENCRYPTED_ARCHIVE: f"the archive is encrypted: {_VENDOR} redrive",
+    ParkReason.ARCHIVE_LIMIT_EXCEEDED: "beyond a limit (MAX_ENTRIES, MAX_ENTRY_BYTES, …): raise it if the "
+    "archive is right, then redrive",
+    ParkReason.RETRIES_EXHAUSTED: "an outage outlasted longest_outage_hours: is it over? then redrive",
+    ParkReason.CRASH_LOOP: "its process ended each time (memory?): see `export-ops why`, mend, then redrive",
+    CRASHED: "SQS moved it after a crash at each receive: look at the logs, mend, then redrive",
+}
+MISSING: dict[str, str] = {
+    MissingReason.NOT_IN_ANY_ARCHIVE: "the vendor's export lacks it, or the metadata expects too much",
+    MissingReason.METADATA_CHANGED: "its metadata changed after it had been fetched: retry the job",
+    EntryOutcome.NO_METADATA: "its metadata was written after the archive had been read: retry the job",
+    EntryOutcome.CHECKSUM_MISMATCH: "archive and metadata disagree: the vendor and the metadata's owners",
+    EntryOutcome.SIZE_MISMATCH: "archive and metadata disagree: the vendor and the metadata's owners",
+    EntryOutcome.CORRUPT_DATA: "the archive is broken, and was when fetched again: the vendor",
+    EntryOutcome.INVALID_METADATA: "its metadata item is not usable: the metadata's owners",
+    EntryOutcome.DESTINATION_NOT_ALLOWED: "its destination_key is outside DESTINATION_PREFIXES",
+}
+_BROKEN = "the archive's entry cannot be taken as it is: the vendor"
+
+
+def of_parking(reason: str) -> str:
+    """What to do about a message that was parked for this."""
+    return PARKED.get(reason or CRASHED, f"parked as {reason}: see docs/runbook.md")
+
+
+def of_missing(reason: str) -> str:
+    """Whose a missing or rejected file is."""
+    return MISSING.get(reason, _BROKEN)

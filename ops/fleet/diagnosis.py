@@ -1,0 +1,152 @@
+"""Where a job or the fleet is stuck, or went wrong, in sentences, each with the command that acts on it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from ops.fleet.advice import of_missing, of_parking
+from ops.fleet.documents import Archive, Circuit, Finding, Job, Queue, StateCount, Trouble
+
+_MANY_TRIES = 5
+_SHOWN_REASONS = 5
+
+
+def of_job(job: Job, archives: Sequence[Archive], circuits: Sequence[Circuit]) -> list[Finding]:
+    """What there is to say of one job, the gravest first; nothing for a job that is well."""
+    now = datetime.now(UTC)
+    return [*_ended_badly(job, archives), *_in_the_way(job, archives, circuits, now)]
+
+
+def of_fleet(
+    states: Sequence[StateCount], queues: Sequence[Queue], circuits: Sequence[Circuit]
+) -> list[Finding]:
+    """What there is to say of the whole."""
+    found = [circuit_finding(circuit) for circuit in circuits]
+    found += [
+        Finding(what=f"{queue.waiting:,} messages are parked on the {queue.name}", do="export-ops dlq list")
+        for queue in queues
+        if queue.name.endswith("DLQ") and queue.waiting
+    ]
+    found += [
+        Finding(what=f"{_count(state)} jobs are {state.state}", do=f"export-ops jobs --state {state.state}")
+        for state in states
+        if state.state in ("failed", "incomplete") and state.jobs
+    ]
+    return found
+
+
+def circuit_finding(circuit: Circuit) -> Finding:
+    age = age_of(circuit.since)
+    if circuit.by_operator:
+        scope = circuit.dependency.partition(":")[2]
+        return Finding(
+            what=f"{scope} has been paused for {age}: {circuit.reason}", do=f"export-ops resume {scope}"
+        )
+    return Finding(
+        what=f"the circuit of {circuit.dependency} has been {circuit.state} for {age}: {circuit.reason}",
+        do="it closes by itself once a probe succeeds; credentials: put the new value into the secret",
+    )
+
+
+def _ended_badly(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
+    retry = f"export-ops retry {job.export_job_id}"
+    if job.reason:
+        yield Finding(
+            what=f"the job was parked as {job.reason}: {first_line(job.error)} ({of_parking(job.reason)})",
+            do=retry,
+        )
+    parked = Counter(archive.reason for archive in archives if archive.state == "parked")
+    for reason, count in parked.most_common(_SHOWN_REASONS):
+        yield Finding(
+            what=f"{count} of its archives are parked as {reason}: {of_parking(reason)}",
+            do=f"export-ops dlq redrive --job {job.export_job_id} --reason {reason}",
+        )
+    if job.records_rejected:
+        told = "; ".join(job.rejections[:2])
+        yield Finding(what=f"{job.records_rejected} records of its listing are no files: {told}", do=retry)
+    if job.missing:
+        yield Finding(
+            what=f"{job.missing:,} of {job.expected:,} expected files are not in S3",
+            do=f"export-ops missing {job.export_job_id}",
+        )
+    for reason, count in job.rejected.items():
+        if job.missing and reason != "no-metadata":
+            yield Finding(what=f"{count:,} entries were rejected as {reason}: {of_missing(reason)}", do=retry)
+
+
+def _in_the_way(
+    job: Job, archives: Sequence[Archive], circuits: Sequence[Circuit], now: datetime
+) -> Iterator[Finding]:
+    if job.ended:
+        return
+    yield from (circuit_finding(circuit) for circuit in circuits)
+    yield from _troubles(job, archives)
+    if job.state in ("listing", "processing") and _is_past(job.lease_until, now) and not job.listed:
+        yield Finding(
+            what=f"whoever listed it ({job.holder}) has not reported since {job.lease_until:%H:%M:%S}: "
+            "its message comes back by itself",
+            do=f"export-ops why {job.export_job_id}",
+        )
+    for archive in archives:
+        name = f"archive {archive.file_id}"
+        why = f"export-ops why {job.export_job_id} {archive.file_id}"
+        if archive.state == "claimed" and _is_past(archive.lease_until, now):
+            yield Finding(
+                what=f"{name}: {archive.holder} has not reported since {archive.lease_until:%H:%M:%S}: "
+                "its message comes back by itself",
+                do=why,
+            )
+        elif archive.state in ("claimed", "waiting", "split") and archive.tries >= _MANY_TRIES:
+            yield Finding(
+                what=f"{name} is {archive.state} after {archive.tries} tries in {age_of(archive.created_at)}",
+                do=why,
+            )
+    waiting = sum(archive.state == "listed" for archive in archives)
+    if waiting:
+        yield Finding(what=f"{waiting} archives wait to be taken by a worker", do="export-ops watch")
+    if job.listed and not job.archives.open:
+        yield Finding(
+            what="every archive has ended; what arrived is still to be counted", do="export-ops watch"
+        )
+
+
+def _troubles(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
+    why = f"export-ops why {job.export_job_id}"
+    if job.failing is not None:
+        yield Finding(what=f"its listing has been failing for {_told(job.failing)}", do=why)
+    if job.waiting is not None:
+        yield Finding(what=f"the vendor has not finished the export for {_told(job.waiting)}", do=why)
+    for archive in archives:
+        if archive.failing is not None:
+            yield Finding(
+                what=f"archive {archive.file_id} has been failing for {_told(archive.failing)}",
+                do=f"{why} {archive.file_id}",
+            )
+
+
+def _told(trouble: Trouble) -> str:
+    error = f": {first_line(trouble.error)}" if trouble.error else ""
+    return f"{age_of(trouble.since)}, {trouble.times} times: {trouble.reason}{error}"
+
+
+def first_line(text: str) -> str:
+    return text.partition("\n")[0]
+
+
+def age_of(moment: datetime | None) -> str:
+    """How long ago, in the largest unit that says it: `3 h`."""
+    if moment is None:
+        return "an unknown time"
+    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _is_past(lease_until: datetime | None, now: datetime) -> bool:
+    return lease_until is not None and lease_until < now
+
+
+def _count(state: StateCount) -> str:
+    return f"{state.jobs:,}" if state.exact else f"at least {state.jobs:,}"

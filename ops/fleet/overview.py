@@ -1,0 +1,29 @@
+"""One look at the whole: are we keeping up, and what is failing?"""
+
+from datetime import UTC, datetime, timedelta
+
+from ops.fleet.circuits import not_closed
+from ops.fleet.diagnosis import of_fleet
+from ops.fleet.documents import Overview
+from ops.fleet.environment import Fleet
+from ops.fleet.jobs import count_by_state
+from ops.fleet.queues import depths
+from ops.fleet.throughput import rates_of
+
+RECENT = timedelta(days=1)
+
+
+def look(fleet: Fleet, *, since: datetime | None = None) -> Overview:
+    """States are of the jobs that changed since then (default: the last 24 hours)."""
+    now = datetime.now(UTC)
+    states = count_by_state(fleet, since=(since or now - RECENT).timestamp())
+    queues, circuits = depths(fleet, ages=True), not_closed(fleet)
+    return Overview(
+        environment=fleet.name,
+        at=now,
+        states=states,
+        queues=queues,
+        circuits=circuits,
+        rates=rates_of(fleet),
+        findings=of_fleet(states, queues, circuits),
+    )
