@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -31,7 +32,8 @@ def watch(
     """Live: jobs by state, queues, rates, circuits, and what is wrong. With --json a line for each look."""
     fleet = fleet_of(context)
     looks = 0
-    with Live(console=out, auto_refresh=False, transient=False) as live:
+    live = Live(console=out, auto_refresh=False)
+    with nullcontext() if as_json else live:
         while True:
             now = look(fleet)
             if as_json:

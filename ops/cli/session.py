@@ -49,7 +49,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead 
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
-out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+# Where nobody looks a line is a row: width is for terminals.
+_width = None if sys.stdout.isatty() else 1_000
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_width)
 _aside = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
@@ -74,7 +76,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
     drawn = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], (int, float)) for row in rows)
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        # The last column is prose and may wrap; the others are copied from.
+        drawn.add_column(
+            name,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=index < len(columns) - 1,
+        )
     for row in rows:
         drawn.add_row(*(Text(told(cell)) for cell in row))
     out.print(drawn)

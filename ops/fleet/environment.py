@@ -117,26 +117,26 @@ class Fleet:
         raise NotFound(f"cluster {cluster} runs no service whose SERVICE_MODE is {service}")
 
 
-def find(name: str | None, local: Path = LOCAL) -> Fleet:
+def find(name: str | None) -> Fleet:
     """The environment of this name; without one, the local platform that is running.
 
     Raises NotFound, Declined.
     """
     if name is None:
-        running = running_locally(local)
+        running = running_locally()
         if len(running) != 1:
             told = (
                 f"several platforms run here ({', '.join(running)})" if running else "no local platform runs"
             )
             raise NotFound(f"which environment? {told}; name one with --env, or in EXPORT_OPS_ENV")
         name = running[0]
-    file = local / name / LOCAL_FILE
+    file = LOCAL / name / LOCAL_FILE
     return _local(name, file) if file.is_file() else _deployed(name)
 
 
-def running_locally(local: Path = LOCAL) -> list[str]:
+def running_locally() -> list[str]:
     """Names of the local platforms that say they run."""
-    return sorted(file.parent.name for file in local.glob(f"*/{LOCAL_FILE}"))
+    return sorted(file.parent.name for file in LOCAL.glob(f"*/{LOCAL_FILE}"))
 
 
 def _local(name: str, file: Path) -> Fleet:

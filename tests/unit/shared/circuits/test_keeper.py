@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from runtime.shared.circuits import CircuitOpen
+from runtime.shared.circuits.state import held
 from tests.unit.conftest import Clock, until
 from tests.unit.shared.circuits.fleet import Down, Missing, Store, Task
 
@@ -72,6 +73,24 @@ def test_the_whole_fleet_pauses_probes_once_a_round_and_resumes(clock: Clock) ->
     assert dependency.probes == 4
     assert not any(task.polling.paused for task in tasks)
     assert all(task.call() is None for task in tasks)
+
+
+def test_what_an_operator_holds_open_is_never_probed_and_ends_by_hand_alone(clock: Clock) -> None:
+    store, dependency = Store(), Dependency()
+    tasks = fleet(store, clock, dependency)
+    turn_all(tasks)
+    (tripped,) = store.read().values()
+    paused = held(tripped.dependency, "paused by anna", clock())
+    assert store.swap(tripped.dependency, tripped, paused)
+    dependency.down = False
+    for _ in range(3):
+        clock.advance(86_400)
+        turn_all(tasks)
+        assert all(task.polling.paused for task in tasks)
+    assert dependency.probes == 0
+    assert store.swap(tripped.dependency, paused, None)
+    turn_all(tasks)
+    assert not any(task.polling.paused for task in tasks)
 
 
 def test_polling_stays_paused_while_a_probe_is_under_way_and_nobody_begins_a_second(clock: Clock) -> None:
