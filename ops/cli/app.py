@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.cli import dlq, fleet, jobs
 from ops.cli.session import Exit, Session, clean
 from ops.fleet.refusals import Declined, NotFound, Refusal, declined
+from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.sending import NotSent
-from runtime.worker.aws.errors import AwsError, AwsUnreachable
 
 app = typer.Typer(
     name="export-ops",

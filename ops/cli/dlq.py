@@ -26,14 +26,18 @@ from ops.fleet.dlq import LOOK_BOUND, Selection, listed, shown
 from ops.fleet.dlq import drop as drop_messages
 from ops.fleet.dlq import redrive as redrive_messages
 from ops.fleet.documents import Moved
-from ops.fleet.queues import LABELS, QueueName
+from ops.fleet.environment import Fleet
+from ops.fleet.queues import names_of
 from ops.fleet.refusals import NotFound, Unusable
 
 app = typer.Typer(
     help="What is parked on the dead-letter queues, and what to do with it.", no_args_is_help=True
 )
 
-QueueOption = Annotated[str, typer.Option("--queue", help="export-jobs or download-tasks; default: both.")]
+QueueOption = Annotated[
+    str,
+    typer.Option("--queue", help="One queue: export-jobs, download-tasks, or of a priority: …-high, …-low."),
+]
 Reason = Annotated[str, typer.Option(help=f"A reason; {CRASHED!r} for what SQS moved after crashes.")]
 OfJob = Annotated[str, typer.Option("--job", help="Only this job's.")]
 Message = Annotated[str, typer.Option("--message", help="A message id, or its beginning.")]
@@ -51,7 +55,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """By queue and reason: how many, how old, the newest error, and what to do."""
-    found = listed(fleet_of(context), _selection(queue, reason, job), bound=look)
+    found = listed(fleet_of(context), _selection(fleet_of(context), queue, reason, job), bound=look)
 
     def people() -> None:
         table(
@@ -90,7 +94,7 @@ def show_(
     as_json: AsJson = False,
 ) -> None:
     """Single messages: the original body, the error, and when."""
-    found = shown(fleet_of(context), _selection(queue, reason, job, message), bound=look)
+    found = shown(fleet_of(context), _selection(fleet_of(context), queue, reason, job, message), bound=look)
     found = found.model_copy(update={"messages": found.messages[:limit]})
 
     def people() -> None:
@@ -131,7 +135,8 @@ def redrive(
     as_json: AsJson = False,
 ) -> None:
     """Send messages back to their queue, all of them or those chosen. Says how many first, and asks."""
-    fleet, selection = fleet_of(context), _selection(queue, reason, job, message)
+    fleet = fleet_of(context)
+    selection = _selection(fleet, queue, reason, job, message)
     if dry_run or not yes:
         with progress("looking"):
             would = redrive_messages(fleet, selection, rate=rate, dry_run=True)
@@ -163,7 +168,8 @@ def drop(
     as_json: AsJson = False,
 ) -> None:
     """Delete messages, after each has been written to a file from which it can be sent again. Asks."""
-    fleet, selection = fleet_of(context), _selection(queue, reason, job, message)
+    fleet = fleet_of(context)
+    selection = _selection(fleet, queue, reason, job, message)
     if selection.everything and not everything:
         raise Unusable("choose what to drop: --reason, --job or --message; or say --all")
     target = file or Path(f"dropped-{fleet.name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.jsonl")
@@ -181,11 +187,11 @@ def drop(
     show(moved, as_json, lambda: _moved(moved))
 
 
-def _selection(queue: str, reason: str, job: str, message: str = "") -> Selection:
-    if queue and queue not in LABELS:
-        raise Unusable(f"there is no queue {queue!r}: name {' or '.join(LABELS)}")
-    queues: tuple[QueueName, ...] = tuple(name for name in LABELS if queue in ("", name))
-    return Selection(queues, reason, job, message)
+def _selection(fleet: Fleet, queue: str, reason: str, job: str, message: str = "") -> Selection:
+    there = names_of(fleet)
+    if queue and queue not in there:
+        raise Unusable(f"there is no queue {queue!r}: name {' or '.join(there)}")
+    return Selection((queue,) if queue else there, reason, job, message)
 
 
 def _require_some(would: Moved) -> None:

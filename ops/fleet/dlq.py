@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from ops.fleet.advice import CRASHED, of_parking
 from ops.fleet.documents import Moved, ParkedGroup, ParkedList, ParkedMessage, ParkedMessages
 from ops.fleet.environment import Fleet
-from ops.fleet.queues import LABELS, QueueName, arn_of, url_of
+from ops.fleet.queues import arn_of, url_of
 from ops.fleet.refusals import Declined, Unusable
 
 LOOK_BOUND = 2_000
@@ -37,9 +37,11 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which messages are meant; what is empty does not select. `reason` may be `no reason`."""
+    """Which messages of these queues' DLQs are meant; what is empty does not select. `reason` may be
+    `no reason`.
+    """
 
-    queues: tuple[QueueName, ...] = tuple(LABELS)
+    queues: tuple[str, ...]
     reason: str = ""
     job: str = ""
     message_id: str = ""
@@ -100,7 +102,7 @@ def redrive(
     if selection.everything and fleet.log_folder is None:  # the local platform's SQS cannot
         return _move_whole(fleet, selection, rate)
 
-    def send(queue: QueueName, chosen: Sequence[Raw]) -> list[Raw]:
+    def send(queue: str, chosen: Sequence[Raw]) -> list[Raw]:
         if rate:
             time.sleep(len(chosen) / rate)
         return _send(fleet, queue, chosen)
@@ -122,7 +124,7 @@ def drop(
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a", encoding="utf-8") as kept:
 
-        def keep(queue: QueueName, chosen: Sequence[Raw]) -> list[Raw]:
+        def keep(queue: str, chosen: Sequence[Raw]) -> list[Raw]:
             kept.writelines(parked_of(queue, raw).model_dump_json() + "\n" for raw in chosen)
             kept.flush()
             return list(chosen)
@@ -195,9 +197,7 @@ def _group(queue: str, reason: str, messages: Sequence[ParkedMessage]) -> Parked
 
 
 @contextmanager
-def _held(
-    fleet: Fleet, queue: QueueName, bound: int | None
-) -> Iterator[tuple[Iterator[list[Raw]], set[str]]]:
+def _held(fleet: Fleet, queue: str, bound: int | None) -> Iterator[tuple[Iterator[list[Raw]], set[str]]]:
     """A DLQ's messages, batch after batch, and a set for the ids of those that are not to be given back."""
     sqs, url = fleet.client("sqs"), url_of(fleet, queue, dlq=True)
     receipts: dict[str, str] = {}
@@ -237,7 +237,7 @@ def _take_away(
     action: str,
     fleet: Fleet,
     selection: Selection,
-    act: Callable[[QueueName, Sequence[Raw]], list[Raw]],
+    act: Callable[[str, Sequence[Raw]], list[Raw]],
     progress: Callable[[int], None],
 ) -> Moved:
     """`act` makes each batch durable elsewhere and says which of it is; only that is deleted."""
@@ -295,14 +295,14 @@ def _move_whole(fleet: Fleet, selection: Selection, rate: int | None) -> Moved:
     return Moved(action="redrive", dry_run=False, messages=messages, task_handle=" ".join(handles))
 
 
-def _waiting(fleet: Fleet, queue: QueueName) -> int:
+def _waiting(fleet: Fleet, queue: str) -> int:
     name = "ApproximateNumberOfMessages"
     url = url_of(fleet, queue, dlq=True)
     answer = fleet.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
     return int(answer["Attributes"][name])
 
 
-def _send(fleet: Fleet, queue: QueueName, chosen: Sequence[Raw]) -> list[Raw]:
+def _send(fleet: Fleet, queue: str, chosen: Sequence[Raw]) -> list[Raw]:
     """Copies to the queue itself; those that it took."""
     # The limit is on a batch as a whole, attributes included: long bodies travel alone.
     long = sum(len(raw["Body"].encode()) for raw in chosen) > _LONG_BYTES

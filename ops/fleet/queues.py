@@ -1,13 +1,14 @@
-"""What waits, what is in hand and what is parked: the four queues."""
+"""What waits, what is in hand and what is parked: the queues, of each priority that the environment has."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from ops.fleet.documents import Queue
 from ops.fleet.environment import Fleet
 
-QueueName = Literal["export-jobs", "download-tasks"]
-LABELS: dict[QueueName, str] = {"export-jobs": "ExportJobs", "download-tasks": "DownloadTasks"}
+EXPORT_JOBS, DOWNLOAD_TASKS = "export-jobs", "download-tasks"
+_ALL = tuple(
+    f"{base}{priority}" for base in (EXPORT_JOBS, DOWNLOAD_TASKS) for priority in ("", "-high", "-low")
+)
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -15,18 +16,28 @@ _COUNTS = (
 )
 
 
-def url_of(fleet: Fleet, queue: QueueName, *, dlq: bool = False) -> str:
-    return fleet.output(f"{LABELS[queue]}{'DlqUrl' if dlq else 'QueueUrl'}")
+def names_of(fleet: Fleet) -> tuple[str, ...]:
+    """The work queues there are: two, or with priorities six."""
+    return tuple(queue for queue in _ALL if f"{_label(queue)}QueueUrl" in fleet.outputs)
 
 
-def arn_of(fleet: Fleet, queue: QueueName, *, dlq: bool = False) -> str:
-    return fleet.output(f"{LABELS[queue]}{'DlqArn' if dlq else 'QueueArn'}")
+def url_of(fleet: Fleet, queue: str, *, dlq: bool = False) -> str:
+    return fleet.output(f"{_label(queue)}{'DlqUrl' if dlq else 'QueueUrl'}")
+
+
+def arn_of(fleet: Fleet, queue: str, *, dlq: bool = False) -> str:
+    return fleet.output(f"{_label(queue)}{'DlqArn' if dlq else 'QueueArn'}")
+
+
+def _label(queue: str) -> str:
+    """As the outputs name it: `export-jobs-high` is ExportJobsHigh."""
+    return queue.title().replace("-", "")
 
 
 def depths(fleet: Fleet, *, ages: bool = False) -> list[Queue]:
-    """The two queues and their DLQs; `ages` asks CloudWatch for the oldest message of each as well."""
+    """The queues and their DLQs; `ages` asks CloudWatch for the oldest message of each as well."""
     found = []
-    for queue in LABELS:
+    for queue in names_of(fleet):
         for dlq in (False, True):
             url = url_of(fleet, queue, dlq=dlq)
             counts = fleet.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))

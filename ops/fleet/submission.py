@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ops.fleet.documents import Sent
 from ops.fleet.environment import Fleet
-from ops.fleet.queues import url_of
+from ops.fleet.queues import EXPORT_JOBS, names_of, url_of
 from ops.fleet.refusals import Unusable
 from runtime.shared.contracts import InvalidMessage, Priority, parse_export_jobs
 from runtime.shared.sending import Outgoing, send_all
@@ -39,7 +39,9 @@ def submit(
         raise Unusable("nothing was sent: " + "; ".join(faults[:_FAULTS_SHOWN]) + more)
     if not dry_run:
         messages = (Outgoing(body, group_id=job) for job, body in bodies.items())
-        send_all(fleet.client("sqs"), url_of(fleet, "export-jobs"), messages)
+        own = f"{EXPORT_JOBS}-{priority}"
+        queue = own if own in names_of(fleet) else EXPORT_JOBS
+        send_all(fleet.client("sqs"), url_of(fleet, queue), messages)
     return Sent(export_job_ids=ids, correlation_id=trail, messages=len(ids), dry_run=dry_run, note=note)
 
 

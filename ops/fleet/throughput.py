@@ -9,7 +9,7 @@ from typing import Any
 
 from ops.fleet.documents import Point, Series
 from ops.fleet.environment import SERVICES, Fleet
-from ops.fleet.queues import LABELS, url_of
+from ops.fleet.queues import names_of, url_of
 
 NAMESPACE = "ExportProcessing"
 RATES: Mapping[str, tuple[str, str]] = {
@@ -79,7 +79,7 @@ def _own_metrics(fleet: Fleet) -> Iterator[tuple[str, str, str, dict[str, Any]]]
 
 
 def _queue_metrics(fleet: Fleet) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    for queue in LABELS:
+    for queue in names_of(fleet):
         queue_name = url_of(fleet, queue).rpartition("/")[2]
         yield (
             f"waiting on {queue}",

@@ -15,13 +15,13 @@ from botocore.exceptions import NoCredentialsError
 
 from ops.fleet.documents import Lack, Verification
 from ops.fleet.environment import Fleet
+from runtime.shared.aws_client.client import AwsClient, Exchange
+from runtime.shared.aws_client.endpoint import bucket_endpoint, tls_context
+from runtime.shared.aws_client.sigv4 import Signer
 from runtime.shared.consumer import Cancellation
 from runtime.shared.ledger.table import plain
-from runtime.worker.aws.client import AwsClient, Exchange
-from runtime.worker.aws.endpoint import bucket_endpoint, tls_context
+from runtime.shared.scope import scope_of
 from runtime.worker.aws.objects import ObjectStore, Present
-from runtime.worker.aws.sigv4 import Signer
-from runtime.worker.bounds.scope import scope_of
 
 _HEADS_IN_FLIGHT = 48
 _TELL_EVERY = 500
