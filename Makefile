@@ -57,9 +57,10 @@ golden: setup ## write the golden templates under tests/golden
 	$(BIN)/python -m ops.golden
 
 .PHONY: generate
-generate: setup ## refresh all that is generated: settings schema, golden templates, docs/resources.md, diagrams, corpus, locks
+generate: setup ## refresh all that is generated: settings and contract schemas, golden templates, docs/resources.md, diagrams, corpus, locks
 	$(BIN)/python -m runtime.shared.settings_schema
 	$(MAKE) golden docs diagram
+	$(BIN)/python -m ops.reference
 	$(BIN)/python -m tests.archives.build
 	$(MAKE) lock
 

@@ -23,8 +23,9 @@ from pydantic import (
 
 MAX_JOBS_PER_MESSAGE = 1_000
 
+# Written so that JSON Schema reads them as Python does: the schemas carry them.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NOT_ONE_SEGMENT = re.compile(r"[\x00-\x20\x7f/\\?#]|\A\.{1,2}\Z")
+_NOT_ONE_SEGMENT = re.compile(r"[\x00-\x20\x7f/\\?#]|^\.{1,2}$")
 
 
 def _one_segment(value: str) -> str:
@@ -41,8 +42,18 @@ def _printable(value: str) -> str:
     return value
 
 
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_one_segment)]
-CorrelationId = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_printable)]
+Identifier = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=256),
+    AfterValidator(_one_segment),
+    Field(json_schema_extra={"not": {"pattern": _NOT_ONE_SEGMENT.pattern}}),
+]
+CorrelationId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=256),
+    AfterValidator(_printable),
+    Field(json_schema_extra={"not": {"pattern": _CONTROL.pattern}}),
+]
 Priority = Literal["high", "normal", "low"]
 
 
@@ -140,7 +151,7 @@ class InvalidMessage(ValueError):
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, use_attribute_docstrings=True)
 
 
 class ExportJobsMessage(_Message):

@@ -8,6 +8,8 @@ from itertools import islice
 from json.encoder import encode_basestring
 from typing import Any
 
+from pydantic import with_config
+
 from runtime.shared.contracts import DownloadTask, EntryOutcome
 from runtime.worker.fetch.identity import Identity
 from runtime.worker.manifest.paths import paths_digest
@@ -17,27 +19,27 @@ JSON_LINES = "application/jsonl"
 _LINES_PER_CHUNK = 2_000
 
 
+@with_config(use_attribute_docstrings=True)
 @dataclass(frozen=True)
 class ArchiveIdentity:
     """Which archive it was."""
 
     size: int
+    """Bytes."""
     etag: str | None
     last_modified: str | None
     entries: int
+    """In its directory, folders included."""
 
     @classmethod
     def of(cls, identity: Identity, entries: int) -> "ArchiveIdentity":
         return cls(identity.size, identity.etag, identity.last_modified, entries)
 
 
+@with_config(use_attribute_docstrings=True)
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Totals of one archive, or of one part of a split one.
-
-    `bytes_fetched` came over the network; `bytes_saved` is what an earlier attempt had already brought into
-    S3 and need not be fetched again (compressed bytes both). `timings` are seconds of thread time per stage.
-    """
+    """Totals of one archive, or of one part of a split one."""
 
     export_job_id: str
     file_id: str
@@ -46,14 +48,20 @@ class Manifest:
     correlation_id: str
     archive: ArchiveIdentity
     outcomes: Mapping[str, int]
+    """How many files of the archive have which outcome."""
     bytes_fetched: int
+    """Compressed bytes that came over the network."""
     bytes_saved: int
+    """Compressed bytes that an earlier attempt had brought into S3, and that need not be fetched again."""
     bytes_uploaded: int
     timings: Mapping[str, float]
+    """Seconds of thread time per stage."""
     paths_digest: str = "0"
     """`paths_digest` over the entries that are in S3, in hexadecimal; a part's adds to the others'."""
     finished_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
+    """ISO 8601."""
     parts: int = 1
+    """How many parts the archive was split into, to be worked on at once."""
     notes: Sequence[str] = ()
     """What is unusual about the archive and did not keep it from being read."""
     schema_version: int = 1
