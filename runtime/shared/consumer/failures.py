@@ -13,14 +13,21 @@ _TEXT = re.compile(r"(?P<since>[0-9T:.+-]{19,40}) (?P<count>[0-9]{1,9}) (?P<reas
 
 @dataclass(frozen=True, slots=True)
 class FailureRun:
-    """`since` is the first failure without progress after it, `reason` that failure's."""
+    """`since` is the first failure without progress after it, `reason` that failure's; since `alike_since`
+    every failure has had the last one's reason (None: a message does not tell it, and the whole run counts).
+    """
 
     since: datetime
     count: int
     reason: str
+    alike_since: datetime | None = None
 
     def age_s(self, now: datetime) -> float:
         return max(0.0, (now - self.since).total_seconds())
+
+    def alike_s(self, now: datetime) -> float:
+        """How long nothing but the last failure's reason has been met."""
+        return max(0.0, (now - (self.alike_since or self.since)).total_seconds())
 
     def text(self) -> str:
         """As an attribute of a message."""

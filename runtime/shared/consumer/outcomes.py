@@ -19,7 +19,8 @@ class Retry:
 
     Pauses grow with the failures in a row, with full jitter; `at_least_s` is a floor under this one, when the
     other side said how long to wait. A run of failures that has gone on for the consumer's longest time is
-    parked as `exhausted`; `exhausted_after_s` shortens that time where waiting longer heals nothing.
+    parked as `exhausted`; `exhausted_after_s` shortens that time where waiting longer heals nothing, and
+    counts from when nothing but this reason was met: an outage before it is another matter.
     """
 
     reason: str

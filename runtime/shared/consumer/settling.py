@@ -110,7 +110,8 @@ class Settler:
             _log.exception("The service could not record a failure; the message's own record is used")
         else:
             age_s = run.age_s(now)
-            if age_s >= min(self._give_up_after_s, retry.exhausted_after_s or math.inf):
+            sooner_s = math.inf if retry.exhausted_after_s is None else retry.exhausted_after_s
+            if age_s >= self._give_up_after_s or run.alike_s(now) >= sooner_s:
                 told = f"failing for {age_s / 3600:.1f} h, {run.count} times, at first with {run.reason}"
                 self._apply(held, Park(retry.exhausted, f"{retry.reason}: {retry.error} ({told})"))
                 return

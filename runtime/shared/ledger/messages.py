@@ -6,7 +6,7 @@ no claim is held, and refused while somebody else holds one.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from boto3.dynamodb.conditions import Attr
@@ -44,10 +44,13 @@ class MessageLedger:
     def failed(self, place: Place, reason: str, error: str, *, anew: bool) -> FailureRun | None:
         """Record one more failure and return its run; `anew` when there was progress since the last one.
 
+        `failing_alike` is the last failure's reason, `failing_alike_since` since when nothing else was met.
+
         None when somebody else is at work on it, or it is done.
         """
         now = self._table.clock()
-        first = {"failing_since": now, "failing_reason": reason}
+        alike = {"failing_alike": reason, "failing_alike_since": now}
+        first = {"failing_since": now, "failing_reason": reason, **alike}
         change = Change(
             place.job,
             place.key,
@@ -60,7 +63,12 @@ class MessageLedger:
             item = self._table.update(change)
         except Refused:
             return None
-        return _run(item, "failing_since", "failures", "failing_reason")
+        if item["failing_alike"] != reason:
+            item = self._table.update(Change(place.job, place.key, set=alike))
+        return replace(
+            _run(item, "failing_since", "failures", "failing_reason"),
+            alike_since=datetime.fromtimestamp(float(item["failing_alike_since"]), UTC),
+        )
 
     def waited(self, place: Place, reason: str) -> FailureRun:
         """Record that the other side is well and asks for patience: that ends a run of failures."""

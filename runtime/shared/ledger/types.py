@@ -30,7 +30,9 @@ __all__ = [
     "totals_of",
 ]
 
-FAILING = ("failing_since", "failing_reason", "failing_error", "failures")
+FAILING = (
+    "failing_since", "failing_reason", "failing_error", "failures", "failing_alike", "failing_alike_since",
+)  # fmt: skip
 """A run of transient failures on an item; whatever moves the work on removes it."""
 WAITING = ("waiting_since", "waiting_reason", "waits")
 """How long the job has been waited for."""

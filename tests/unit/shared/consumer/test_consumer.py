@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -152,6 +152,32 @@ def test_a_failure_may_have_less_time_and_a_reason_of_its_own(
     )
     until(lambda: aws.depth(queue.dlq_url) == 1)
     assert parked == ["not-a-zip"]
+
+
+def test_the_time_of_a_failures_own_counts_only_failures_like_it(
+    aws: Aws, run: Running, queue: SourceQueue
+) -> None:
+    send(aws, queue, "body")
+    now = datetime.now(UTC)
+    # A day of outage, and then, for the first time, a page.
+    outage = FailureRun(now - timedelta(days=1), 96, "circuit-open", alike_since=now)
+    ended: list[Outcome] = []
+
+    def handle(_: Delivery) -> Outcome:
+        ended.append(
+            Done() if ended else Retry("not-the-archive", "a page", exhausted="x", exhausted_after_s=3_600)
+        )
+        return ended[-1]
+
+    run(
+        handle,
+        queue,
+        options=replace(OPTIONS, retry_base_s=0, give_up_after_s=3 * 86_400),
+        on_retry=lambda _delivery, _retry, _run: outage,
+    )
+    until(lambda: len(ended) == 2)
+    until(lambda: aws.depth(queue.url) == 0)
+    assert aws.depth(queue.dlq_url) == 0
 
 
 def test_progress_begins_a_new_run_of_failures(aws: Aws, run: Running, queue: SourceQueue) -> None:

@@ -41,6 +41,28 @@ def test_a_run_keeps_its_beginning_until_there_is_progress(ledger: Ledger, clock
     assert (anew.since - first.since).total_seconds() == 120
 
 
+def test_a_run_knows_since_when_its_failures_are_alike(ledger: Ledger, clock: Clock) -> None:
+    messages = memory(ledger)
+    moments = {}
+    for reason in (
+        "download-failed",
+        "not-the-archive",
+        "not-the-archive",
+        "circuit-open",
+        "not-the-archive",
+    ):
+        run = messages.failed(TASK, reason, "x", anew=False)
+        assert run is not None
+        assert run.alike_since is not None
+        moments[clock()] = (run.alike_since - run.since).total_seconds()
+        clock.advance(60)
+    # An outage before or between them is not theirs.
+    assert list(moments.values()) == [0, 60, 60, 180, 240]
+    anew = messages.failed(TASK, "not-the-archive", "x", anew=True)
+    assert anew is not None
+    assert anew.alike_since == anew.since
+
+
 def test_what_moves_the_work_on_ends_the_run(ledger: Ledger) -> None:
     messages = memory(ledger)
 
