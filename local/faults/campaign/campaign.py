@@ -126,8 +126,7 @@ class _Campaign:
             self._seeded.mended, self._seeded.catalogue, self._ledger_item, self._send_job
         )
         self._redriven = 0
-        # What a sabotage has broken may never drain.
-        self._patience_s = 0.0 if sabotage else _PATIENCE_S
+        self._patience_s = 0.0 if sabotage and not sabotage.drains else _PATIENCE_S
 
     def run(self) -> Result:
         plan = self._plan

@@ -18,6 +18,11 @@ class Sabotage(StrEnum):
     MISPLACED_OBJECT = "misplaced-object"  # every upload lands under another key than the one it names
     EXTRA_OBJECT = "extra-object"  # every upload writes a second object beside the first
 
+    @property
+    def drains(self) -> bool:
+        """Whether the queues become empty all the same: it is not they that are broken."""
+        return self not in (Sabotage.DELETE_BEFORE_UPLOAD, Sabotage.NO_FENCE)
+
 
 def without_condition(request: Request) -> Request:
     """The same write with a condition that is always true (OR binds last) and uses every placeholder."""
