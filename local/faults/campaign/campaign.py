@@ -54,8 +54,8 @@ _WORKER = {
     "SPLIT_BYTES": str(6 * MIB),
     "MEMORY_BUDGET_BYTES": str(64 * MIB),
     "SCRATCH_BUDGET_BYTES": str(40 * MIB),
-    # Longer than an outage and what follows it; what is no archive for good is given up after it.
-    "NOT_THE_ARCHIVE_MAX_WAIT_S": "12",
+    # Longer than several wrong answers in a row; what is no archive for good is given up after it.
+    "NOT_THE_ARCHIVE_MAX_WAIT_S": "6",
 }
 _TICK_S = 0.1
 _STOP_S = 15.0
@@ -244,7 +244,7 @@ class _Campaign:
         while time.monotonic() < deadline:
             self._fleet.supervise()
             depths = [observe.depth(self._operator("sqs"), url) for url in self._places.queues.values()]
-            if any(any(depth) for depth in depths):
+            if self._healing.look() or any(any(depth) for depth in depths):
                 quiet = 0
             else:
                 redriven = sum(
@@ -258,7 +258,7 @@ class _Campaign:
                     for name in _QUEUES
                 )
                 self._redriven += redriven
-                quiet = 0 if redriven or self._healing.look() else quiet + 1
+                quiet = 0 if redriven else quiet + 1
                 if quiet >= 8:
                     return True
             time.sleep(_TICK_S * 2)
