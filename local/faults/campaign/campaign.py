@@ -60,7 +60,7 @@ _WORKER = {
 _TICK_S = 0.1
 _STOP_S = 15.0
 # Beyond the plan's time, before what is still on the queues counts as lost: a busy machine is no fault.
-_PATIENCE_S = 90.0
+_PATIENCE_S = 180.0
 _START_URL_LIFETIME_S = 20.0
 
 

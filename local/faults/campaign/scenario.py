@@ -158,7 +158,7 @@ _TROUBLES: dict[Kind, tuple[int, float, float]] = {
     Kind.STORM: (3, 2, 6),
 }
 # A pause is 2 s at most here and a circuit's reset 2 s, a message's visibility 8 s, a slot's patience 20 s.
-_OUTAGE_S, _BETWEEN_OUTAGES_S = (10.0, 22.0), (3.0, 8.0)
+_OUTAGE_S, _BETWEEN_OUTAGES_S = (10.0, 22.0), (5.0, 15.0)
 OUTAGES = (
     "status/503", "status/hangs", "listing/503", "listing/hangs", "downloads/503", "downloads/hangs",
     "secret/503", "secret/hangs", "secret/empty",
