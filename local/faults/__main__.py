@@ -9,7 +9,7 @@ import sys
 from local.assembly import LOCAL
 from local.faults.campaign import scratch
 from local.faults.campaign.campaign import run
-from local.faults.campaign.scenario import make_scenario
+from local.faults.campaign.planning import make_scenario
 from local.faults.campaign.summary import report
 from local.faults.proxy.sabotage import Sabotage
 

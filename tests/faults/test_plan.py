@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.export_api.faults import FAULTS
-from local.faults.campaign.scenario import OUTAGES, Kind, make_scenario
+from local.faults.campaign.planned_troubles import OUTAGES
+from local.faults.campaign.planning import make_scenario
+from local.faults.campaign.scenario import Kind
 from local.faults.campaign.seeding import seed_campaign
 
 

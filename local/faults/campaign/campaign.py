@@ -14,10 +14,11 @@ from typing import Any
 from local.export_api.server import ExportApiServer
 from local.faults.campaign import scratch
 from local.faults.campaign.clients import callers_keys, operator_clients
-from local.faults.campaign.crash_loops import NAME_VARIABLE, CrashLoops
+from local.faults.campaign.crash_loops import CrashLoops
 from local.faults.campaign.fault_schedule import FaultSchedule
 from local.faults.campaign.fleet import Fleet
 from local.faults.campaign.healing import Healing
+from local.faults.campaign.overrides import MAX_RECEIVE_COUNT, MIB, campaign_overrides
 from local.faults.campaign.redrive import redrive
 from local.faults.campaign.scenario import Scenario, Send, Trouble
 from local.faults.campaign.scratch import ScratchDisk
@@ -33,30 +34,10 @@ from local.faults.proxy.random_source import RandomSource
 from local.faults.proxy.sabotage import Sabotage
 from local.platform import Platform
 
-MIB = 1 << 20
 _DISK_BYTES = 48 * MIB
 # Twelve hours in AWS; the services hand over before, a whole visibility timeout early.
 _RECEIPT_CAP_S = 16
-# As in production. What is received once more is parked as a crash loop.
-_MAX_RECEIVE_COUNT = 5
 _TASKS = {"orchestrator": 2, "worker": 2}
-_TIMINGS = {
-    "HANDOVER_AFTER_S": "9",
-    "EXPORT_API_TIMEOUT_S": "5",
-    "STALL_WINDOW_S": "4",
-    "LIVENESS_LIMIT_S": "15",
-    "STALL_LIMIT_S": "60",
-    "STOP_TIMEOUT_S": "8",
-    "STOP_MARGIN_S": "3",
-    "MAX_RECEIVE_COUNT": str(_MAX_RECEIVE_COUNT),
-}
-_WORKER = {
-    "SPLIT_BYTES": str(6 * MIB),
-    "MEMORY_BUDGET_BYTES": str(64 * MIB),
-    "SCRATCH_BUDGET_BYTES": str(40 * MIB),
-    # Longer than several wrong answers in a row; what is no archive for good is given up after it.
-    "NOT_THE_ARCHIVE_MAX_WAIT_S": "6",
-}
 _TICK_S = 0.1
 _STOP_S = 15.0
 # Beyond the plan's time, before what is still on the queues counts as lost: a busy machine is no fault.
@@ -88,7 +69,7 @@ class _Campaign:
         self._schedule = FaultSchedule(plan.seed, plan.api_rates, nodes)
         self._numbers = itertools.count(1)
         self._fleet = Fleet(platform, _TASKS, self._overrides)
-        self._crash_loops = CrashLoops(plan, self._fleet, _MAX_RECEIVE_COUNT)
+        self._crash_loops = CrashLoops(plan, self._fleet, MAX_RECEIVE_COUNT)
         self._journal = self._directory / "journal.jsonl"
         self._proxy = stack.enter_context(
             FaultProxy(
@@ -178,14 +159,7 @@ class _Campaign:
 
     def _overrides(self, service: str) -> dict[str, str]:
         name = f"{service}-{next(self._numbers)}"
-        values = {**_TIMINGS, NAME_VARIABLE: name}
-        if service == "worker":
-            values |= _WORKER
-            if self._disk is not None:
-                room = self._disk.path / name
-                room.mkdir()
-                values["SCRATCH_DIR"] = str(room)
-        return values
+        return campaign_overrides(service, name, self._disk.path if self._disk else None)
 
     def _break_everything(self, began: float) -> None:
         """Sends and troubles at their times; troubles end at theirs."""

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.faults.campaign.fleet import Fleet
+from local.faults.campaign.overrides import NAME_VARIABLE
 from local.faults.campaign.scenario import CRASH_LOOP, Scenario
 from local.faults.judge.parking import names_in
 
-# What boto3 adds to its User-Agent from this variable.
-NAME_VARIABLE = "AWS_SDK_UA_APP_ID"
 _NAME = re.compile(r"\bapp/([\w-]+)")
 
 
