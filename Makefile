@@ -86,10 +86,11 @@ diagram: setup ## draw docs/diagram-<environment>.svg from the synthesized templ
 	$(BIN)/python -m ops.diagram
 
 BENCH_SCALE ?= 1
+TLS ?= 1
 
 .PHONY: bench
-bench: setup ## the worker beside three peers and the machine's limit (benchmarks/README.md; BENCH_SCALE=0.05 for a look)
-	BENCH_SCALE=$(BENCH_SCALE) $(BIN)/python -m benchmarks.run
+bench: setup ## the worker beside four peers and the machine's limit (benchmarks/README.md; BENCH_SCALE=0.05 for a look, TLS=0 without)
+	BENCH_SCALE=$(BENCH_SCALE) BENCH_TLS=$(TLS) $(BIN)/python -m benchmarks.run
 
 .PHONY: planning-memory
 planning-memory: setup ## plan 32 archives of a million entries at once; no more than 2 GiB may be resident

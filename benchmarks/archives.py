@@ -64,12 +64,17 @@ class Archive:
 
 @dataclass(frozen=True)
 class Shape:
-    """How an archive is made at full scale: `entries` of `entry_bytes`, every `wanted_every`-th wanted."""
+    """How an archive is made at full scale: `entries` of `entry_bytes`, every `wanted_every`-th wanted.
+
+    A slow shape has `lanes`: so many downloads of it at once, each offered at `bytes_per_s`.
+    """
 
     name: str
     entries: int
     entry_bytes: int
     wanted_every: int = 1
+    lanes: int = 0
+    bytes_per_s: int = 0
 
 
 SHAPES = {
@@ -78,7 +83,8 @@ SHAPES = {
         Shape("large", entries=4, entry_bytes=256 << 20),
         Shape("small", entries=100_000, entry_bytes=10_000),
         Shape("sparse", entries=2_000, entry_bytes=1 << 20, wanted_every=10),
-        Shape("slow64", entries=40, entry_bytes=1 << 20),
+        Shape("slow500", entries=2, entry_bytes=32 << 20, lanes=500, bytes_per_s=250_000),
+        Shape("slow1000", entries=2, entry_bytes=12 << 20, lanes=1_000, bytes_per_s=100_000),
     )
 }
 

@@ -1,4 +1,4 @@
-"""What is compared: the worker, three peers and the limit, each as a command that takes a job's file."""
+"""What is compared: the worker, four peers and the limit, each as a command that takes a job's file."""
 
 import shutil
 import subprocess
@@ -8,11 +8,14 @@ from pathlib import Path
 
 OURS = "ours"
 LIMIT = "limit"
-PEERS = ("zipfile", "stream-unzip", "node")
+STRONGEST = "obstore"
+USUAL = ("zipfile", "stream-unzip", "node")
+PEERS = (STRONGEST, *USUAL)
 
 _NODE_PEER = Path(__file__).parent / "peers" / "node"
 _MODULES = {
     OURS: "benchmarks.ours",
+    STRONGEST: "benchmarks.peers.obstore_isal",
     "zipfile": "benchmarks.peers.zipfile_boto3",
     "stream-unzip": "benchmarks.peers.stream_unzip_boto3",
     LIMIT: "benchmarks.peers.limit",

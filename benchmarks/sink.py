@@ -1,7 +1,7 @@
 """The sink: answers S3's object calls and DynamoDB's reads as cheaply as Python can, and discards the bytes.
 
 One thread, one epoll, one receive buffer: what is received is summed where it lies and forgotten. It knows
-PutObject, multipart uploads, HeadObject, ListObjectsV2 (always empty), aws-chunked bodies and
+PutObject, multipart uploads, HeadObject, ListObjectsV2 (always empty), chunked and aws-chunked bodies and
 `Expect: 100-continue`; what it got is checked by objects.py.
 
 Control: `POST /-/expect` with `{"index", "bucket", "jobs"}` starts a run, `GET /-/report` says what arrived.
@@ -9,11 +9,13 @@ Prints the port it listens on.
 """
 
 import base64
+import contextlib
 import json
 import re
 import select
 import socket
 from collections.abc import Generator
+from typing import Protocol
 from urllib.parse import unquote
 
 from isal.isal_zlib import crc32
@@ -26,6 +28,7 @@ HEAD_BYTES = 16 << 10
 EMPTY_LISTING = "<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_TRANSFER_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _OPERATION = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
 _PART = re.compile(rb"<PartNumber>(\d+)</PartNumber>")
 _UPLOAD = re.compile(r"uploadId=([^&]+)")
@@ -100,6 +103,12 @@ class EntryUpload:
         )
 
 
+class Takes(Protocol):
+    """What a decoded body goes to, piece by piece."""
+
+    def take(self, data: memoryview) -> None: ...
+
+
 class Body:
     """What a request carried: its sum, and its bytes only where somebody reads them."""
 
@@ -119,6 +128,18 @@ class Body:
         self.length += len(data)
 
 
+class Chunked:
+    """Takes chunks, and gives what is in them to a body."""
+
+    def __init__(self, body: Body) -> None:
+        self._decoding = _chunked(memoryview(b""), body)
+        next(self._decoding)
+
+    def take(self, data: memoryview) -> None:
+        with contextlib.suppress(StopIteration):
+            self._decoding.send(data)
+
+
 def converse(connection: socket.socket, sink: EntryUpload) -> Conversation:
     """One keep-alive connection, request by request; what it is sent is valid until it yields."""
     data = yield
@@ -128,8 +149,10 @@ def converse(connection: socket.socket, sink: EntryUpload) -> Conversation:
         if b"100-continue" in head:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = Body(keep=method == "POST")
-        if b"aws-chunked" in head:
-            data = yield from _aws_chunked(data, body)
+        codings = (b"aws-chunked" in head) + bool(_TRANSFER_CHUNKED.search(head))
+        if codings:
+            # boto3 over https sends one inside the other.
+            data = yield from _chunked(data, body if codings == 1 else Chunked(body))
         else:
             length = _LENGTH.search(head)
             data = yield from _exactly(int(length[1]) if length else 0, data, body)
@@ -150,7 +173,7 @@ def _head(data: memoryview) -> Generator[None, memoryview, tuple[bytes, memoryvi
         data = yield
 
 
-def _exactly(length: int, data: memoryview, body: Body) -> Generator[None, memoryview, memoryview]:
+def _exactly(length: int, data: memoryview, body: Takes) -> Generator[None, memoryview, memoryview]:
     """Give the body its next `length` bytes; return what follows them."""
     while length > len(data):
         length -= len(data)
@@ -160,8 +183,8 @@ def _exactly(length: int, data: memoryview, body: Body) -> Generator[None, memor
     return data[length:]
 
 
-def _aws_chunked(data: memoryview, body: Body) -> Generator[None, memoryview, memoryview]:
-    """`size[;extension]` CRLF, data, CRLF, ..., `0` CRLF, trailers, an empty line."""
+def _chunked(data: memoryview, body: Takes) -> Generator[None, memoryview, memoryview]:
+    """`size[;extension]` CRLF, data, CRLF, ..., `0` CRLF, trailers, an empty line; returns what follows."""
     while True:
         size, data = yield from _line(data)
         length = int(size.partition(b";")[0], 16)
@@ -235,6 +258,6 @@ def serve(listener: socket.socket, sink: EntryUpload) -> None:
 
 
 if __name__ == "__main__":
-    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listening = socket.create_server(("127.0.0.1", 0), backlog=2_048)
     print(listening.getsockname()[1], flush=True)
     serve(listening, EntryUpload())

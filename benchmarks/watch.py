@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.server import FAST
 from benchmarks.services import Service, cpu_seconds
 
 _POLL_S = 0.1
@@ -36,20 +35,15 @@ class Watch:
         self,
         process: subprocess.Popen[str],
         sink: Service,
-        server: Service,
         *,
         time_box_s: float | None,
-        half_way_bytes: int | None,
     ) -> None:
         self._process = process
         self._sink = sink
-        self._server = server
         self._time_box_s = time_box_s
-        self._half_way_bytes = half_way_bytes
         self._start = Mark(time.monotonic(), cpu_seconds(process.pid), 0)
         self._first_object: Mark | None = None
         self.peak_rss_mb = 0.0
-        self.lanes_at_half_way: dict[str, int] = {}
 
     def until_end(self) -> Outcome:
         """What was measured, up to the program's last line. Raises RuntimeError when it fails."""
@@ -86,11 +80,6 @@ class Watch:
         if self._time_box_s is not None and self._first_object is None:
             mark = self._mark()
             self._first_object = mark if mark.output_bytes else None
-        if self._half_way_bytes is not None and not self.lanes_at_half_way:
-            sent = self._server.ask("GET", "/-/report")["sent"]
-            sent.pop(FAST, None)
-            if sum(sent.values()) >= self._half_way_bytes:
-                self.lanes_at_half_way = sent
 
     def _stop(self) -> Outcome:
         end = self._mark()

@@ -10,6 +10,7 @@ as much as the calls, so there it is a limit of Python, not of the machine.
 
 import hashlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -94,6 +95,8 @@ def connect(url: str) -> tuple[socket.socket, BinaryIO]:
     address = urlsplit(url)
     connection = socket.create_connection((address.hostname, address.port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if address.scheme == "https":
+        connection = ssl.create_default_context().wrap_socket(connection, server_hostname=address.hostname)
     return connection, connection.makefile("rb", buffering=CHUNK)  # type: ignore[return-value]  # int sizes lose it
 
 

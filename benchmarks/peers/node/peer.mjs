@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import { createInterface } from "node:readline";
 import { Transform } from "node:stream";
 import { DynamoDBClient, paginateQuery } from "@aws-sdk/client-dynamodb";
@@ -30,7 +31,8 @@ for await (const page of paginateQuery({ client: dynamodb }, {
   for (const item of page.Items) metadata.set(item.file_path.S, item);
 }
 
-const response = await new Promise((resolve, reject) => http.get(url, resolve).on("error", reject));
+const { get } = url.startsWith("https:") ? https : http;
+const response = await new Promise((resolve, reject) => get(url, resolve).on("error", reject));
 if (response.statusCode !== 200) throw new Error(`the archive server answers ${response.statusCode}`);
 for await (const entry of response.pipe(unzipper.Parse({ forceStream: true }))) {
   const item = metadata.get(entry.path);
