@@ -1,1 +1,1 @@
-"""The worker's data path beside three peers and the machine's limit; see README.md."""
+"""The worker's data path beside four peers and the machine's limit; see README.md."""
