@@ -68,11 +68,11 @@ SIZE ?= small
 PROFILE ?= default
 
 .PHONY: demo
-demo: setup ## the whole system on this machine, one worker killed on the way (SIZE=small|medium|large, PROFILE=default|artifacts|odata|batches)
-	$(BIN)/python -m local.demo --size $(SIZE) --profile $(PROFILE)
+demo: setup ## the whole system on this machine, one worker killed on the way (SIZE=small|medium|large, PROFILE=default|artifacts|odata|batches, SHOW=1: with the operator's page)
+	$(BIN)/python -m local.demo --size $(SIZE) --profile $(PROFILE) $(if $(SHOW),--show)
 
 .PHONY: local
-local: setup ## the same platform, left running for exploring until Ctrl-C
+local: setup ## the same platform with the operator's page, left running for exploring until Ctrl-C
 	$(BIN)/python -m local.explore --size $(SIZE)
 
 FAULTS_S ?= 600

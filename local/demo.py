@@ -9,9 +9,10 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -27,6 +28,8 @@ from local.platform import Platform
 from local.progress import Snapshot, Watcher
 from local.tasks import Task
 from local.verify import Verification
+from ops.fleet.environment import find
+from ops.page.serve import PageServer
 
 _TOKEN = "demo-token"
 _LOOK_S = 1.0
@@ -41,13 +44,19 @@ class DemoFailed(Exception):
     """The run cannot be judged: something did not start or did not end."""
 
 
-def run(size: Size, seed: int, console: Console, profile: str = "default") -> Result:
-    """The whole demo. Raises DemoFailed, or RuntimeError and TimeoutError of what did not start."""
+def run(size: Size, seed: int, console: Console, profile: str = "default", *, show: bool = False) -> Result:
+    """The whole demo; with `show` the operator's page beside it, until Ctrl-C. Raises DemoFailed, or
+    RuntimeError and TimeoutError of what did not start.
+    """
 
     def say(what: str) -> None:
         console.print(f"[dim]{what}[/]")
 
-    with Platform("demo", progress=say) as platform, export_api(platform, size, seed, profile):
+    with (
+        Platform("demo", progress=say) as platform,
+        export_api(platform, size, seed, profile),
+        _page(console, show=show),
+    ):
         exports = generate(size, seed, ids=DIALECTS[profile].ids)
         say(f"{_count(exports)}; filling the metadata table")
         platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
@@ -76,6 +85,20 @@ def run(size: Size, seed: int, console: Console, profile: str = "default") -> Re
         problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
         peaks = {task.name: round(task.peak_rss_mb, 1) for task in platform.tasks}
         return Result(judgement, problems, seconds, killed, peaks)
+
+
+@contextmanager
+def _page(console: Console, *, show: bool) -> Iterator[None]:
+    """The operator's page while the demo runs, and after its end for as long as somebody looks."""
+    if not show:
+        yield
+        return
+    with PageServer(find("demo")) as page:
+        console.print(f"the operator's page: {page.url}")
+        yield
+        console.print(f"the run has ended; {page.url} stays until Ctrl-C")
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 def _timings(size: Size) -> Mapping[str, str]:
@@ -184,10 +207,11 @@ def main() -> int:
     parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--profile", choices=tuple(DIALECTS), default="default", help="the vendor to play")
+    parser.add_argument("--show", action="store_true", help="the operator's page beside it, until Ctrl-C")
     arguments = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     try:
-        result = run(arguments.size, arguments.seed, console, arguments.profile)
+        result = run(arguments.size, arguments.seed, console, arguments.profile, show=arguments.show)
     except (DemoFailed, RuntimeError, TimeoutError) as error:
         console.print(str(error), style="red", markup=False)
         return 1

@@ -9,6 +9,8 @@ from rich.console import Console
 from local.demo import export_api
 from local.export_api.generated import generate
 from local.platform import Platform
+from ops.fleet.environment import find
+from ops.page.serve import PageServer
 
 
 def main() -> int:
@@ -29,8 +31,10 @@ def main() -> int:
             platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
             for service in ("orchestrator", "worker"):
                 platform.run_task(service)
-            console.print(_guide(platform, api_url, list(exports.catalogue.exports)), markup=False)
-            stop.wait()
+            with PageServer(find("local")) as page:
+                guide = _guide(platform, api_url, page.url, list(exports.catalogue.exports))
+                console.print(guide, markup=False)
+                stop.wait()
             console.print("stopping the tasks")
             platform.stop_tasks()
     except (RuntimeError, TimeoutError) as error:
@@ -39,7 +43,7 @@ def main() -> int:
     return 0
 
 
-def _guide(platform: Platform, api_url: str, job_ids: list[str]) -> str:
+def _guide(platform: Platform, api_url: str, page_url: str, job_ids: list[str]) -> str:
     exports = "\n".join(
         f"  export {name}={value}" for name, value in platform.account.admin_environment.items()
     )
@@ -48,6 +52,7 @@ def _guide(platform: Platform, api_url: str, job_ids: list[str]) -> str:
     body = f'{{"export_job_ids": ["{job_ids[0]}"]}}'
     left_out = "\n".join(f"  {line}" for line in platform.left_out)
     return f"""
+Page        {page_url}
 AWS         {platform.account.endpoint_url}
 Export API  {api_url}  (jobs {job_ids[0]} to {job_ids[-1]})
 logs        {platform.directory / "logs"}
@@ -59,6 +64,11 @@ Not here:
 {left_out}
 
 In another shell:
+  .venv/bin/python -m ops submit {job_ids[0]}
+  .venv/bin/python -m ops status {job_ids[0]}
+  .venv/bin/python -m ops --help
+
+Or by AWS's own tools:
 {exports}
   {aws} sqs send-message --queue-url {platform.output("ExportJobsQueueUrl")} --message-body '{body}'
   {aws} s3 ls --recursive s3://{platform.output("BucketName")}/manifests/

@@ -8,8 +8,9 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.cli import dlq, fleet, jobs
-from ops.cli.session import Exit, Session, clean
+from ops.cli.session import Exit, Session
 from ops.fleet.refusals import Declined, NotFound, Refusal, declined
+from ops.fleet.wording import clean
 from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.sending import NotSent
 
@@ -35,6 +36,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     fleet.circuits,
     fleet.pause,
     fleet.resume,
+    fleet.serve,
     fleet.preflight,
 )
 for _command in _COMMANDS:

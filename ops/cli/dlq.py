@@ -21,7 +21,6 @@ from ops.cli.session import (
     told,
 )
 from ops.fleet.advice import CRASHED, of_parking
-from ops.fleet.diagnosis import age_of, first_line
 from ops.fleet.dlq import LOOK_BOUND, Selection, listed, shown
 from ops.fleet.dlq import drop as drop_messages
 from ops.fleet.dlq import redrive as redrive_messages
@@ -29,6 +28,7 @@ from ops.fleet.documents import Moved
 from ops.fleet.environment import Fleet
 from ops.fleet.queues import names_of
 from ops.fleet.refusals import NotFound, Unusable
+from ops.fleet.wording import age_of, first_line
 
 app = typer.Typer(
     help="What is parked on the dead-letter queues, and what to do with it.", no_args_is_help=True

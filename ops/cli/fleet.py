@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import nullcontext
 from typing import Annotated
@@ -11,11 +12,12 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from ops.cli.session import AsJson, clean, fleet_of, out, say, show, size, table
+from ops.cli.session import AsJson, fleet_of, out, say, show, table
 from ops.fleet import circuits as circuits_room
-from ops.fleet.diagnosis import age_of
 from ops.fleet.documents import CircuitList, Overview, Switched
 from ops.fleet.overview import look
+from ops.fleet.refusals import Unusable
+from ops.fleet.wording import age_of, clean, size
 
 Scopes = Annotated[
     list[str],
@@ -87,6 +89,22 @@ def resume(context: typer.Context, scopes: Scopes, as_json: AsJson = False) -> N
     """Take back a pause."""
     switched = circuits_room.resume(fleet_of(context), scopes)
     show(switched, as_json, lambda: _switched(switched))
+
+
+def serve(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8_765,
+) -> None:
+    """The page, on loopback, until Ctrl-C."""
+    from ops.page.serve import PageServer  # no other command needs a web server
+
+    try:
+        server = PageServer(fleet_of(context), port)
+    except OSError as error:
+        raise Unusable(f"port {port} cannot be used ({error.strerror}): choose a --port") from error
+    with server:
+        say(f"{server.url} (Ctrl-C ends it)")
+        threading.Event().wait()
 
 
 def preflight(

@@ -21,19 +21,19 @@ from ops.cli.session import (
     progress,
     say,
     show,
-    size,
     table,
 )
 from ops.fleet.advice import of_missing
 from ops.fleet.circuits import not_closed
-from ops.fleet.diagnosis import age_of, first_line, of_job
-from ops.fleet.documents import STATES, Archive, Bytes, Job, JobStatus, ManifestDocument, Sent
+from ops.fleet.diagnosis import of_job
+from ops.fleet.documents import STATES, Archive, Bytes, JobStatus, ManifestDocument, Sent
 from ops.fleet.history import why as history_of
 from ops.fleet.jobs import find_job, find_with_archives, latest
 from ops.fleet.manifests import manifest_of, manifests_of, missing_of
 from ops.fleet.refusals import Unusable
 from ops.fleet.submission import submit as send_jobs
 from ops.fleet.verification import verify as verify_job
+from ops.fleet.wording import age_of, first_line, size, why_of
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="An export job's id.")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="30m, 6h, 2d ago, or an ISO 8601 time.")]
@@ -270,18 +270,6 @@ def verify(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
     show(found, as_json, people)
     if not found.whole:
         raise typer.Exit(Exit.NOT_AS_IT_SHOULD_BE)
-
-
-def why_of(job: Job) -> str:
-    """The one thing most worth saying about a job, in a line."""
-    trouble = job.failing or job.waiting
-    if job.reason:
-        return f"{job.reason}: {first_line(job.error)}"
-    if trouble is not None:
-        return f"{trouble.reason} for {age_of(trouble.since)}: {first_line(trouble.error)}"
-    if job.archives.parked:
-        return f"{job.archives.parked} archives parked"
-    return ", ".join(f"{reason} {count:,}" for reason, count in job.rejected.items())
 
 
 def _status(answer: JobStatus, every: bool) -> None:

@@ -17,6 +17,7 @@ from rich.text import Text
 from ops.fleet.documents import Finding
 from ops.fleet.environment import Fleet, find
 from ops.fleet.refusals import Unusable
+from ops.fleet.wording import clean
 
 
 class Exit(IntEnum):
@@ -123,24 +124,6 @@ def told(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{clean(str(name))} {told(count)}" for name, count in value.items())
     return clean(str(value))
-
-
-def clean(text: str) -> str:
-    """Names come from archives and producers: nothing in them may steer a terminal."""
-    return "".join(
-        letter if letter.isprintable() else f"\\x{ord(letter):02x}" if letter != "\n" else "⏎"
-        for letter in text
-    )
-
-
-def size(count: int) -> str:
-    """Bytes in the largest unit that says them."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1_000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1_000
-    return f"{amount:,.1f} TB"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from ops.fleet.advice import of_missing, of_parking
 from ops.fleet.documents import Archive, Circuit, Finding, Job, Queue, StateCount, Trouble
+from ops.fleet.wording import age_of, command, first_line
 
 _MANY_TRIES = 5
 _SHOWN_REASONS = 5
@@ -28,7 +29,7 @@ def of_fleet(
         if queue.name.endswith("DLQ") and queue.waiting
     ]
     found += [
-        Finding(what=f"{_count(state)} jobs are {state.state}", do=f"export-ops jobs --state {state.state}")
+        Finding(what=f"{_count(state)} jobs are {state.state}", do=command("jobs", "--state", state.state))
         for state in states
         if state.state in ("failed", "incomplete") and state.jobs
     ]
@@ -40,7 +41,7 @@ def circuit_finding(circuit: Circuit) -> Finding:
     if circuit.by_operator:
         scope = circuit.dependency.partition(":")[2]
         return Finding(
-            what=f"{scope} has been paused for {age}: {circuit.reason}", do=f"export-ops resume {scope}"
+            what=f"{scope} has been paused for {age}: {circuit.reason}", do=command("resume", scope)
         )
     return Finding(
         what=f"the circuit of {circuit.dependency} has been {circuit.state} for {age}: {circuit.reason}",
@@ -49,7 +50,7 @@ def circuit_finding(circuit: Circuit) -> Finding:
 
 
 def _ended_badly(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
-    retry = f"export-ops retry {job.export_job_id}"
+    retry = command("retry", job.export_job_id)
     if job.reason:
         yield Finding(
             what=f"the job was parked as {job.reason}: {first_line(job.error)} ({of_parking(job.reason)})",
@@ -59,7 +60,7 @@ def _ended_badly(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
     for reason, count in parked.most_common(_SHOWN_REASONS):
         yield Finding(
             what=f"{count} of its archives are parked as {reason}: {of_parking(reason)}",
-            do=f"export-ops dlq redrive --job {job.export_job_id} --reason {reason}",
+            do=command("dlq", "redrive", "--job", job.export_job_id, "--reason", reason),
         )
     if job.records_rejected:
         told = "; ".join(job.rejections[:2])
@@ -67,7 +68,7 @@ def _ended_badly(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
     if job.missing:
         yield Finding(
             what=f"{job.missing:,} of {job.expected:,} expected files are not in S3",
-            do=f"export-ops missing {job.export_job_id}",
+            do=command("missing", job.export_job_id),
         )
     for reason, count in job.rejected.items():
         if job.missing and reason != "no-metadata":
@@ -85,11 +86,11 @@ def _in_the_way(
         yield Finding(
             what=f"whoever listed it ({job.holder}) has not reported since {job.lease_until:%H:%M:%S}: "
             "its message comes back by itself",
-            do=f"export-ops why {job.export_job_id}",
+            do=command("why", job.export_job_id),
         )
     for archive in archives:
         name = f"archive {archive.file_id}"
-        why = f"export-ops why {job.export_job_id} {archive.file_id}"
+        why = command("why", job.export_job_id, archive.file_id)
         if archive.state == "claimed" and _is_past(archive.lease_until, now):
             yield Finding(
                 what=f"{name}: {archive.holder} has not reported since {archive.lease_until:%H:%M:%S}: "
@@ -111,7 +112,7 @@ def _in_the_way(
 
 
 def _troubles(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
-    why = f"export-ops why {job.export_job_id}"
+    why = command("why", job.export_job_id)
     if job.failing is not None:
         yield Finding(what=f"its listing has been failing for {_told(job.failing)}", do=why)
     if job.waiting is not None:
@@ -120,28 +121,13 @@ def _troubles(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
         if archive.failing is not None:
             yield Finding(
                 what=f"archive {archive.file_id} has been failing for {_told(archive.failing)}",
-                do=f"{why} {archive.file_id}",
+                do=command("why", job.export_job_id, archive.file_id),
             )
 
 
 def _told(trouble: Trouble) -> str:
     error = f": {first_line(trouble.error)}" if trouble.error else ""
     return f"{age_of(trouble.since)}, {trouble.times} times: {trouble.reason}{error}"
-
-
-def first_line(text: str) -> str:
-    return text.partition("\n")[0]
-
-
-def age_of(moment: datetime | None) -> str:
-    """How long ago, in the largest unit that says it: `3 h`."""
-    if moment is None:
-        return "an unknown time"
-    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _is_past(lease_until: datetime | None, now: datetime) -> bool:

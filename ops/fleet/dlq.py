@@ -61,7 +61,11 @@ class Selection:
 
 def listed(fleet: Fleet, selection: Selection, *, bound: int = LOOK_BOUND) -> ParkedList:
     """The messages by queue and reason, the largest group first."""
-    found = shown(fleet, selection, bound=bound)
+    return grouped(shown(fleet, selection, bound=bound))
+
+
+def grouped(found: ParkedMessages) -> ParkedList:
+    """The same messages by queue and reason."""
     groups: dict[tuple[str, str], list[ParkedMessage]] = {}
     for message in found.messages:
         groups.setdefault((message.queue, message.reason), []).append(message)

@@ -1,14 +1,15 @@
 """Why a job or archive is as it is: what the ledger remembers, and what the services logged about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from ops.fleet.circuits import not_closed
-from ops.fleet.diagnosis import first_line, of_job
+from ops.fleet.diagnosis import of_job
 from ops.fleet.documents import Archive, History, Job, Step, Trouble
 from ops.fleet.environment import Fleet
 from ops.fleet.jobs import find_archive, find_with_archives
 from ops.fleet.logs import Query, lines_of
+from ops.fleet.wording import first_line
 
 
 def why(
@@ -26,7 +27,7 @@ def why(
     task_id = archives[0].task_id if archive else ""
     query = Query(export_job_id, job.correlation_id, task_id, since or job.run_started_at)
     lines, source = lines_of(fleet, query, progress)
-    steps = [*([] if archive else _of_job(job)), *(step for one in archives for step in _of_archive(one))]
+    steps = steps_of(archives) if archive else steps_of(archives, job)
     return History(
         export_job_id=export_job_id,
         task_id=task_id,
@@ -35,6 +36,12 @@ def why(
         steps=sorted([*steps, *lines], key=lambda step: step.at),
         log=source,
     )
+
+
+def steps_of(archives: Sequence[Archive], job: Job | None = None) -> list[Step]:
+    """What the ledger remembers, the oldest first."""
+    steps = [*(() if job is None else _of_job(job)), *(step for one in archives for step in _of_archive(one))]
+    return sorted(steps, key=lambda step: step.at)
 
 
 def _of_job(job: Job) -> Iterator[Step]:

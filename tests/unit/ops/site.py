@@ -120,7 +120,9 @@ class Site:
             download_url=f"{VENDOR}/{file}.zip",
             correlation_id="trail",
         )
-        self.park_message("DownloadTasks", task.model_dump_json(exclude_none=True), reason, error, group=job)
+        self.park_message(
+            "DownloadTasks", task.model_dump_json(exclude_none=True), reason, error, group=sanitised(job)
+        )
         return state
 
     def ended(self, state: JobState, outcome: JobOutcome, expected: int = 0, missing: int = 0) -> None:
@@ -184,6 +186,11 @@ class Site:
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return found
+
+
+def sanitised(job: str) -> str:
+    """A group as SQS takes it."""
+    return job if job.isascii() else ""
 
 
 def _queues(sqs: Any, unique: str) -> dict[str, str]:
