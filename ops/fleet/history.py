@@ -69,6 +69,8 @@ def _of_archive(archive: Archive) -> Iterator[Step]:
 
     yield from step(archive.created_at, "listed")
     yield from _trouble(who, "it fails", archive.failing)
+    if archive.state == "listed":
+        return
     held = f", held by {archive.holder} until {archive.lease_until:%H:%M:%S}" if archive.lease_until else ""
     parts = f", {archive.parts_done} of {archive.parts} parts" if archive.parts else ""
     yield from step(

@@ -274,7 +274,7 @@ INCIDENTS = (
         "metadata that came after the files",
         late_metadata,
         (
-            Typed("missing job-h", ("late.csv", "its metadata was written after"), code=1),
+            Typed("missing job-h", ("late.csv", "if its metadata came later"), code=1),
             Typed("retry job-h --dry-run", ("would send 1",)),
             Typed("retry job-h", ("sent 1",)),
         ),
