@@ -32,7 +32,7 @@ PARKED: dict[str, str] = {
 MISSING: dict[str, str] = {
     MissingReason.NOT_IN_ANY_ARCHIVE: "the vendor's export lacks it, or the metadata expects too much",
     MissingReason.METADATA_CHANGED: "its metadata changed after it had been fetched: retry the job",
-    EntryOutcome.NO_METADATA: "nobody expected it when it was read; if its metadata came later: retry the job",
+    EntryOutcome.NO_METADATA: "nobody expected it then; if its metadata came later: retry the job",
     EntryOutcome.CHECKSUM_MISMATCH: "archive and metadata disagree: the vendor and the metadata's owners",
     EntryOutcome.SIZE_MISMATCH: "archive and metadata disagree: the vendor and the metadata's owners",
     EntryOutcome.CORRUPT_DATA: "the archive is broken, and was when fetched again: the vendor",
