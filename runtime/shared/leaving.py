@@ -29,13 +29,17 @@ class ServiceView:
     def share_to_leave(self) -> float:
         """Of the tasks like this one, how many are not wanted: 0 to 1.
 
-        An old version leaves in step with the tasks of the new one that run.
+        An old version leaves in step with the tasks of the new one that run. The new one looks at itself
+        alone: tasks of the old one that still finish something are too many, but not its own.
         """
-        surplus = (self.running - self.desired) / self.running if self.running > 0 else 0.0
         if self.current:
-            return max(0.0, surplus)
+            return _surplus(self.version_running, self.version_desired)
         replaced = self.version_running / self.version_desired if self.version_desired > 0 else 1.0
-        return min(1.0, max(0.0, surplus, replaced))
+        return min(1.0, max(_surplus(self.running, self.desired), replaced))
+
+
+def _surplus(running: int, desired: int) -> float:
+    return max(0.0, (running - desired) / running) if running > 0 else 0.0
 
 
 def draw(task: str, now_s: float) -> float:

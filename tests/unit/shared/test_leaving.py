@@ -49,6 +49,9 @@ def test_nobody_leaves_a_service_that_wants_them() -> None:
     [
         (view(0, 0), 0.0),
         (view(0, 5), 1.0),
+        # While old tasks still finish something, the new ones are not the ones too many.
+        (view(10, 20, version_desired=10, version_running=10), 0.0),
+        (view(10, 20, version_desired=10, version_running=12), 1 / 6),
         (view(10, 20, current=False, version_desired=10, version_running=0), 0.5),
         (view(10, 10, current=False, version_desired=10, version_running=0), 0.0),
         (view(10, 12, current=False, version_desired=10, version_running=4), 0.4),
