@@ -85,6 +85,14 @@ faults: setup ## break everything for a while, then count what was lost (FAULTS_
 diagram: setup ## draw docs/diagram-<environment>.svg from the synthesized templates
 	$(BIN)/python -m ops.diagram
 
+ENV ?= prod
+SCENARIO ?= day
+SCALE ?= 1
+
+.PHONY: capacity
+capacity: setup ## play a day through what would be deployed: does it hold, what is the bill (ENV=, SCENARIO=, SCALE=; docs/capacity.md)
+	$(BIN)/python -m ops.capacity report $(ENV) --scenario $(SCENARIO) --scale $(SCALE)
+
 BENCH_SCALE ?= 1
 TLS ?= 1
 

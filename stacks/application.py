@@ -59,6 +59,11 @@ class ExportProcessing(cdk.Stage):
             storage=self.storage,
             messaging=self.messaging,
         )
+        # In the assembly beside the template, for the capacity model: what the sizes are for.
+        self.worker.node.add_metadata(
+            "load",
+            environment.load.model_dump() | {"queue_wait_hours": environment.alarms.queue_wait_hours},
+        )
         # Who reads a message learns a new form of it before anybody writes one.
         self.orchestrator.add_stack_dependency(self.worker, "consumers before producers")
         self.observability = ObservabilityStack(

@@ -22,6 +22,7 @@ DEV = Environment(
         peak_factor=5,
         peak_hours=2,
         longest_outage_hours=72,
+        completion_p95_minutes=120,
     ),
     export_api=ExportApi(base_url="https://export-api.dev.example.com"),
     orchestrator=Service(

@@ -106,7 +106,14 @@ def _stacks(directory: Path, environment: str) -> Iterator[Stack]:
                 termination_protection=bool(properties.get("terminationProtection", False)),
                 resources=resources_of(template),
                 template=template,
+                notes=_notes(directory, artifact, path),
             )
+
+
+def _notes(directory: Path, artifact: Json, path: str) -> Json:
+    file = artifact.get("additionalMetadataFile")
+    metadata = artifact.get("metadata", {}) | (_read(directory / file) if file else {})
+    return {note["type"]: note.get("data") for note in metadata.get(f"/{path}", ())}
 
 
 def resources_of(template: Json) -> dict[str, Resource]:

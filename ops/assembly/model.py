@@ -1,6 +1,6 @@
 """A stack as synthesized, and its resources."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -28,7 +28,8 @@ class Stack:
 
     environment: its stage. name: its construct path below the stage. stack_name: what CloudFormation calls
     it. artifact: its id in the assembly, by which `dependencies` name the stacks that come before it.
-    target: `aws://account/region`. template: exactly as synthesized.
+    target: `aws://account/region`. template: exactly as synthesized. notes: what the app says about the stack
+    beside its template, by type (the CDK's construct metadata).
     """
 
     environment: str
@@ -40,6 +41,7 @@ class Stack:
     termination_protection: bool
     resources: dict[str, Resource]
     template: Json
+    notes: Json = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:

@@ -43,7 +43,7 @@ class Demand:
 
     def arrivals(self, chance: random.Random) -> Iterator[list[Work]]:
         """Minute by minute, what comes."""
-        mu, sigma = _log_normal(self.mean_minutes, self.p95_minutes)
+        mu, sigma = log_normal(self.mean_minutes, self.p95_minutes)
         owed = 0.0
         for now in range(self.minutes):
             peak = self.lead_minutes <= now < self.lead_minutes + self.peak_minutes
@@ -149,7 +149,7 @@ def _ideal(demand: Demand, plan: Plan, days: Sequence[Sequence[Work]]) -> list[i
     return sizes
 
 
-def _log_normal(mean: float, p95: float) -> tuple[float, float]:
+def log_normal(mean: float, p95: float) -> tuple[float, float]:
     """The parameters of the log-normal with this mean and 95th percentile.
 
     p95/mean = exp(1.645 sigma - sigma²/2), so sigma is the smaller root. Raises ValueError where no
