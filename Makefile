@@ -100,6 +100,27 @@ TLS ?= 1
 bench: setup ## the worker beside four peers and the machine's limit (benchmarks/README.md; BENCH_SCALE=0.05 for a look, TLS=0 without)
 	BENCH_SCALE=$(BENCH_SCALE) BENCH_TLS=$(TLS) $(BIN)/python -m benchmarks.run
 
+ENGINE ?= docker
+IMAGE_PYTHON = $(shell sed -n 's/^ARG BASE_IMAGE=.*python:\([0-9.]*\).*/\1/p' runtime/Dockerfile)
+IMAGE_PACKAGES = .local/image/packages-$(IMAGE_PYTHON)
+IN_IMAGE = $(ENGINE) run --rm --network none --user 0 --tmpfs /tmp:exec -v $(CURDIR):/checkout -w /checkout \
+  -e HOME=/tmp -e PYTHONPATH=/checkout/$(IMAGE_PACKAGES) -e BENCH_SCALE=$(BENCH_SCALE) -e BENCH_TLS=$(TLS) \
+  export-processing:checks python
+
+.PHONY: image-for-checks
+image-for-checks: setup
+	$(ENGINE) build --quiet --tag export-processing:checks runtime
+	uv pip install --quiet --python-version $(IMAGE_PYTHON) --python-platform $(subst arm64,aarch64,$(shell uname -m))-manylinux_2_28 --only-binary :all: --require-hashes \
+	  --no-deps --target $(IMAGE_PACKAGES) $(addprefix -r ,$(LOCKS))
+
+.PHONY: bench-image
+bench-image: image-for-checks ## the benchmark inside the built image, on its Python (ENGINE=docker|podman)
+	$(IN_IMAGE) -m benchmarks.run
+
+.PHONY: test-image
+test-image: image-for-checks ## the tests of the worker and of what both services share, inside the built image
+	$(IN_IMAGE) -m pytest -q -p no:cacheprovider tests/unit/worker tests/unit/shared
+
 .PHONY: planning-memory
 planning-memory: setup ## plan 32 archives of a million entries at once; no more than 2 GiB may be resident
 	$(BIN)/python -m benchmarks.planning_memory
