@@ -127,8 +127,11 @@ class Circuits:
             for dependency in self._view.keys() - found.keys():
                 # Failures from before would open it again at the first one after.
                 self._window(dependency).clear()
+            changed = found != self._view
             self._view = dict(found)
-        self.on_change()
+        # Who is told of a change looks again at once: told of every look, it would never stop looking.
+        if changed:
+            self.on_change()
 
     def step(self, dependency: str, before: CircuitRecord | None, after: CircuitRecord | None) -> bool:
         """Take one step for the fleet, and tell people; false when another process was first.

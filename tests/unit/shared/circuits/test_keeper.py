@@ -2,13 +2,14 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from runtime.shared.circuits import CircuitOpen
-from runtime.shared.circuits.state import held
+from runtime.shared.circuits.state import CircuitRecord, held
 from tests.unit.conftest import Clock, until
 from tests.unit.shared.circuits.fleet import Down, Missing, Store, Task
 
@@ -210,3 +211,21 @@ def test_transitions_are_logged_counted_and_announced_by_whoever_made_them(
         jsonschema.validate(example, schema)
     assert caplog.text.count("The circuit of api is open") == 1
     assert caplog.text.count("The circuit of api is closed") == 1
+
+
+def test_a_look_that_finds_nothing_new_is_not_followed_by_another_at_once(clock: Clock) -> None:
+    fourth = threading.Event()
+
+    class Counted(Store):
+        reads = 0
+
+        def read(self) -> Mapping[str, CircuitRecord]:
+            self.reads += 1
+            if self.reads == 4:
+                fourth.set()
+            return super().read()
+
+    store = Counted()
+    Task(store, clock, Dependency()).keeper.start()
+    until(lambda: store.reads >= 2)
+    assert not fourth.wait(0.3)
