@@ -1,0 +1,1 @@
+"""What the orchestrator costs: `make bench-orchestrator`. See ../README.md."""
