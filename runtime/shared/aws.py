@@ -1,4 +1,5 @@
-"""boto3 clients with time-outs, pool sizes and retries that suit the number of slots.
+"""boto3 clients with time-outs, pool sizes and retries that suit the number of slots. What is called for
+every message goes past botocore, to the same effect.
 
 Clients are thread-safe; creating them is not, so services make theirs once at start-up. The endpoint, region
 and credentials come from the standard AWS variables.
@@ -9,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+
+from runtime.shared.aws_client.beside_botocore import client_beside
+from runtime.shared.aws_client.client import AwsClient
+from runtime.shared.aws_client.json_service import dynamodb_directly, sqs_directly
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,16 +51,24 @@ def aws_clients(*, slots: int, poll_wait_s: float) -> AwsClients:
     """Every client that both services need, sized for `slots` threads."""
     session = boto3.Session()
     config = client_config(slots + _SPARE_CONNECTIONS)
+    poll_timeout_s = poll_wait_s + READ_TIMEOUT_S
+    sqs = session.client("sqs", config=config)
+    # A poll that fails is simply made again by its loop; a hidden second try would look like a frozen
+    # process.
+    polling = session.client("sqs", config=client_config(10, read_timeout_s=poll_timeout_s, attempts=1))
+    dynamodb = session.client("dynamodb", config=config)
+
+    def direct(boto: Any, read_timeout_s: float = READ_TIMEOUT_S) -> AwsClient:
+        return client_beside(
+            boto, session, connect_timeout_s=CONNECT_TIMEOUT_S, read_timeout_s=read_timeout_s, paced=False
+        )
+
     return AwsClients(
         session=session,
         slots=slots,
-        sqs=session.client("sqs", config=config),
-        # A poll that fails is simply made again by its loop; a hidden second try would look like a frozen
-        # process.
-        polling=session.client(
-            "sqs", config=client_config(10, read_timeout_s=poll_wait_s + READ_TIMEOUT_S, attempts=1)
-        ),
-        dynamodb=session.client("dynamodb", config=config),
+        sqs=sqs_directly(sqs, direct(sqs)),
+        polling=sqs_directly(polling, direct(polling, poll_timeout_s), timeouts_again=False),
+        dynamodb=dynamodb_directly(dynamodb, direct(dynamodb)),
         events=session.client("events", config=config),
         secrets=session.client("secretsmanager", config=config),
     )

@@ -1,4 +1,4 @@
-"""The scope of one archive's work: one place that says whether to go on, and ends what blocks when not.
+"""The scope of a piece of work: one place that says whether to go on, and ends what blocks when not.
 
 Work on an archive runs on several threads and blocks in sockets, waits and back-offs. A scope ends all of it
 within about a second, whether the delivery was cancelled from outside or one of the threads failed.
@@ -77,6 +77,23 @@ class Scope:
     def close(self) -> None:
         """Let go of the cancellation; to be called when the archive's work is over."""
         self._unregister()
+
+
+class _Never:
+    """The cancellation of what nothing cancels."""
+
+    def is_set(self) -> bool:
+        return False
+
+    def raise_if_set(self) -> None: ...
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002
+        return lambda: None
+
+
+def unending() -> Scope:
+    """For calls that belong to no piece of work, or are short enough to be waited for."""
+    return Scope(_Never())
 
 
 @contextlib.contextmanager

@@ -5,11 +5,10 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import NoCredentialsError
 
+from runtime.shared.aws_client.beside_botocore import client_beside
 from runtime.shared.aws_client.client import AwsClient
-from runtime.shared.aws_client.endpoint import Endpoint, bucket_endpoint, tls_context
-from runtime.shared.aws_client.sigv4 import Signer
+from runtime.shared.aws_client.endpoint import bucket_endpoint
 from runtime.worker.aws.objects import ObjectStore
 
 
@@ -36,38 +35,6 @@ class Clients:
         )
         s3 = session.client("s3", config=config)
         dynamodb = session.client("dynamodb", config=config)
-        core = session._session  # noqa: SLF001 -- boto3 does not offer its CA bundle setting otherwise
-        tls = tls_context(core)
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise NoCredentialsError
-
-        def client(boto: Any, service: str, endpoint: Endpoint) -> AwsClient:
-            signer = Signer(credentials, boto.meta.region_name, service)
-            return AwsClient(endpoint, signer, tls, lambda operation: announce(boto, service, operation))
-
-        objects = client(s3, "s3", bucket_endpoint(s3, bucket))
-        tables = client(dynamodb, "dynamodb", Endpoint.from_url(dynamodb.meta.endpoint_url))
+        objects = client_beside(s3, session, bucket_endpoint(s3, bucket))
+        tables = client_beside(dynamodb, session)
         return cls(ObjectStore(objects, s3, bucket), tables, s3)
-
-
-def announce(boto: Any, service: str, operation: str) -> None:
-    """Tell botocore's event system of an operation that is about to be used without it.
-
-    Tooling that records which AWS actions a program needs listens there.
-    """
-    boto.meta.events.emit(
-        f"before-call.{service}.{operation}",
-        model=boto.meta.service_model.operation_model(operation),
-        params={
-            "url_path": "/",
-            "url": boto.meta.endpoint_url,
-            "query_string": {},
-            "method": "",
-            "headers": {},
-            "body": b"",
-            "context": {},
-        },
-        request_signer=None,
-        context={},
-    )

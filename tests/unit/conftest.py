@@ -15,6 +15,8 @@ import boto3
 import pytest
 
 from runtime.shared.aws import client_config
+from runtime.shared.aws_client.beside_botocore import client_beside
+from runtime.shared.aws_client.json_service import dynamodb_directly, sqs_directly
 from runtime.shared.consumer import SourceQueue
 from runtime.shared.ledger import Ledger
 from runtime.shared.ledger.table import LedgerTable
@@ -118,18 +120,19 @@ def aws() -> Iterator[Aws]:
         port = json.loads(process.stdout.readline())["port"]
         url = f"http://127.0.0.1:{port}"
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-        yield Aws(
-            url,
-            **{
-                name: session.client(service, endpoint_url=url, config=client_config(64))  # type: ignore[call-overload]
-                for name, service in (
-                    ("sqs", "sqs"),
-                    ("dynamodb", "dynamodb"),
-                    ("events", "events"),
-                    ("secrets", "secretsmanager"),
-                )
-            },
-        )
+        made = {
+            name: session.client(service, endpoint_url=url, config=client_config(64))  # type: ignore[call-overload]
+            for name, service in (
+                ("sqs", "sqs"),
+                ("dynamodb", "dynamodb"),
+                ("events", "events"),
+                ("secrets", "secretsmanager"),
+            )
+        }
+        # As the services have them, so that what holds for consumer and ledger holds for these calls.
+        made["sqs"] = sqs_directly(made["sqs"], client_beside(made["sqs"], session))
+        made["dynamodb"] = dynamodb_directly(made["dynamodb"], client_beside(made["dynamodb"], session))
+        yield Aws(url, **made)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)

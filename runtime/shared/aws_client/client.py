@@ -24,6 +24,7 @@ from runtime.shared.http.grammar import Head
 from runtime.shared.http.pool import ConnectionPool
 from runtime.shared.scope import Scope
 
+_CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 60.0
 _ATTEMPTS = 7
 _BACK_OFF_BASE_S = 0.2
@@ -63,7 +64,10 @@ class Success:
 
 
 class AwsClient:
-    """Thread-safe. `on_first_use(operation)` is called once per operation, before its first request."""
+    """Thread-safe. `on_first_use(operation)` is called once per operation, before its first request.
+
+    Time-outs are in seconds of silence. `paced`: throttling lowers the rate of all threads.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,10 @@ class AwsClient:
         signer: Signer,
         tls: ssl.SSLContext | None,
         on_first_use: Callable[[str], None],
+        *,
+        connect_timeout_s: float = _CONNECT_TIMEOUT_S,
+        read_timeout_s: float = _READ_TIMEOUT_S,
+        paced: bool = True,
     ) -> None:
         self.endpoint = endpoint
         self._signer = signer
@@ -80,6 +88,9 @@ class AwsClient:
         self._lock = threading.Lock()
         self._pool = ConnectionPool()
         self.pace = Pace()
+        self._paced = paced
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
 
     def call(self, call: Call, scope: Scope) -> Success:
         """Send and wait. Raises AwsError, AwsUnreachable, or what the scope ended with."""
@@ -189,7 +200,7 @@ class AwsClient:
         if 200 <= head.status < 300:
             return Success(head.headers, body)
         error = error_of(exchange.call.operation, head.status, body)
-        if error.code in SLOW_DOWN:
+        if self._paced and error.code in SLOW_DOWN:
             self.pace.slow_down()
         raise error
 
@@ -207,7 +218,15 @@ class AwsClient:
 
     def _connect(self, scope: Scope) -> HttpConnection:
         host, port = self.endpoint.host, self.endpoint.port
-        return open_connection(host, port, scope, timeout_s=_READ_TIMEOUT_S, tls=self._tls, name=host)
+        return open_connection(
+            host,
+            port,
+            scope,
+            timeout_s=self._read_timeout_s,
+            connect_timeout_s=self._connect_timeout_s,
+            tls=self._tls,
+            name=host,
+        )
 
     def close(self) -> None:
         self._pool.close()

@@ -1,7 +1,11 @@
 """What AWS answers when it says no, in words an operator can act on."""
 
-import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from runtime.shared.aws_client.documents import read_document
 
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
@@ -30,11 +34,21 @@ _RETRYABLE_CODES = frozenset(
 class AwsError(Exception):
     """An answer other than success, after the retries that make sense."""
 
-    def __init__(self, operation: str, status: int, code: str, message: str) -> None:
+    def __init__(
+        self,
+        operation: str,
+        status: int,
+        code: str,
+        message: str,
+        document: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__(f"{operation} answered {status} {code}: {message}".rstrip(": "))
         self.operation = operation
         self.status = status
         self.code = code
+        self.message = message
+        self.document = document
+        """All that a JSON service says of it."""
 
     @property
     def retryable(self) -> bool:
@@ -52,9 +66,10 @@ class AwsUnreachable(Exception):
 def error_of(operation: str, status: int, body: bytes) -> AwsError:
     """The error in an XML (S3) or JSON (DynamoDB) body; a HEAD has none, then the status stands alone."""
     code = message = ""
+    document: dict[str, Any] = {}
     if body.startswith(b"{"):
         try:
-            document = json.loads(body)
+            document = read_document(body)
             code = str(document.get("__type", "")).rpartition("#")[2]
             message = str(document.get("message") or document.get("Message") or "")
         except ValueError:
@@ -63,4 +78,4 @@ def error_of(operation: str, status: int, body: bytes) -> AwsError:
         code = found[1].decode("utf-8", "replace")
         text = _MESSAGE.search(body)
         message = text[1].decode("utf-8", "replace") if text else ""
-    return AwsError(operation, status, code, message)
+    return AwsError(operation, status, code, message, document)

@@ -23,11 +23,19 @@ class _Opening:
 
 
 def open_connection(
-    address: str, port: int, scope: Scope, *, timeout_s: float, tls: ssl.SSLContext | None, name: str
+    address: str,
+    port: int,
+    scope: Scope,
+    *,
+    timeout_s: float,
+    tls: ssl.SSLContext | None,
+    name: str,
+    connect_timeout_s: float = _CONNECT_TIMEOUT_S,
 ) -> HttpConnection:
     """A connection to `address`, a name or an IP address; TLS, if any, is checked for `name`.
 
-    `timeout_s` is for each transfer afterwards. Raises TransferError, or what the scope ended with.
+    `timeout_s` is for each transfer afterwards; connecting may take no longer than either. Raises
+    TransferError, or what the scope ended with.
     """
     last: OSError | None = None
     try:
@@ -39,7 +47,7 @@ def open_connection(
         opening = _Opening(sock)
         scope.track(opening)
         try:
-            sock.settimeout(min(_CONNECT_TIMEOUT_S, timeout_s))
+            sock.settimeout(min(connect_timeout_s, timeout_s))
             sock.connect(target)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
