@@ -43,6 +43,7 @@ from runtime.shared.ledger import (
     Busy,
     JobClaim,
     JobLedger,
+    JobState,
     MessageLedger,
     Place,
     place_of_body,
@@ -180,12 +181,21 @@ class ExportJobsHandler:
         delivery.correlation_id = claim.correlation_id
         logs.bind(correlation_id=claim.correlation_id)
         delivery.keep_alive(lambda: self._ledger.renew_job(claim, lease_s))
+        end: Outcome | JobState | None = None
         try:
-            return self._list(message, claim, delivery)
+            end = self._list(message, claim, delivery)
         finally:
-            self._ledger.release_job(claim)
+            # The end of a listing ends its claim as well.
+            if not isinstance(end, JobState):
+                self._ledger.release_job(claim)
+        if not isinstance(end, JobState):
+            return end
+        _log.info("Listed %d tasks", end.tasks_total)
+        self._reporter.ask_for_count(end)
+        return Done()
 
-    def _list(self, message: ExportJobsMessage, claim: JobClaim, delivery: Delivery) -> Outcome:
+    def _list(self, message: ExportJobsMessage, claim: JobClaim, delivery: Delivery) -> Outcome | JobState:
+        """Where the job is once it has been listed, or what becomes of its message instead."""
         status = self._api.job_status(claim.export_job_id, wait=delivery.cancellation.wait)
         delivery.cancellation.raise_if_set()
         match status:
@@ -197,10 +207,7 @@ class ExportJobsHandler:
                 return self._not_ready(status, claim.export_job_id)
             case "completed":
                 queued_as = self._settings.export_jobs_queues.priority_at(delivery.queue_url)
-                state = self._lister.run(claim, delivery, message.priority or queued_as)
-        _log.info("Listed %d tasks", state.tasks_total)
-        self._reporter.ask_for_count(state)
-        return Done()
+                return self._lister.run(claim, delivery, message.priority or queued_as)
 
     def _not_ready(self, status: str, job: str) -> Outcome:
         wait = self._messages.waited(place_of_job(job), status)

@@ -102,11 +102,12 @@ def batches(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
     batch: list[Outgoing] = []
     size = 0
     for message in messages:
-        if batch and (len(batch) == MAX_ENTRIES or size + message.size > MAX_BATCH_BYTES):
+        its_size = message.size
+        if batch and (len(batch) == MAX_ENTRIES or size + its_size > MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(message)
-        size += message.size
+        size += its_size
     if batch:
         yield batch
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from boto3.dynamodb.conditions import Attr
 
-from ..ledger.table import Change, LedgerTable, Refused
+from ..ledger.expressions import Change
+from ..ledger.table import LedgerTable, Refused
 from .state import CircuitRecord
 
 # No job id holds a `#`.

@@ -21,6 +21,7 @@ from runtime.shared.export_api.errors import InvalidAnswer
 from runtime.shared.export_api.profile import JobStatus, VendorProfile
 
 _DIGITS = re.compile(r"[0-9]{1,19}")
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_SIZE = 2**63 - 1
 # RFC 6570, section 3.2.3: what {+name} leaves as it is, but for "?" and "#", which would end the path.
 _RESERVED = "/:@!$&'()*+,;="
@@ -84,11 +85,13 @@ class RecordReader:
         self._file = jmespath.compile(profile.export_api_file_field)
         self._max_records = profile.export_api_max_page_records
         self._encoded = profile.export_api_encoded_ids
-        # One search per record for all its fields.
-        self._record = jmespath.compile(
-            f"{{file_id: {profile.export_api_file_id_field}, name: {profile.export_api_file_name_field}, "
-            f"size: {profile.export_api_file_size_field}, "
-            f"download_url: {profile.export_api_download_url_field}}}"
+        self._fields = _reader_of(
+            {
+                "file_id": profile.export_api_file_id_field,
+                "name": profile.export_api_file_name_field,
+                "size": profile.export_api_file_size_field,
+                "download_url": profile.export_api_download_url_field,
+            }
         )
 
     def status(self, document: Any, export_job_id: str) -> JobStatus:
@@ -140,7 +143,7 @@ class RecordReader:
         if not isinstance(item, dict):
             raise UnusableRecord(f"it is a JSON {_kind(item)}, not an object")
         try:
-            fields = {name: value for name, value in self._record.search(item).items() if value is not None}
+            fields = {name: value for name, value in self._fields(item).items() if value is not None}
             if self._encoded and "file_id" in fields:
                 fields["file_id"] = self.own_id(_number_as_text(fields["file_id"]))
             url = fields.get("download_url")
@@ -162,6 +165,15 @@ class RecordReader:
             return quote(vendors, safe="") if not _climbs(vendors) else vendors
         except UnicodeEncodeError:
             return vendors
+
+
+def _reader_of(expressions: dict[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What reads all of a record's fields in one search, or one look each where their names are plain."""
+    if all(map(_PLAIN_NAME.fullmatch, expressions.values())):
+        return lambda record: {own: record.get(vendors) for own, vendors in expressions.items()}
+    both = ", ".join(f"{own}: {vendors}" for own, vendors in expressions.items())
+    search: Callable[[dict[str, Any]], dict[str, Any]] = jmespath.compile(f"{{{both}}}").search
+    return search
 
 
 def expand(template: str, ids: dict[str, str], *, encoded: bool) -> str:

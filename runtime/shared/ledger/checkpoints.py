@@ -7,7 +7,8 @@ the same: whoever goes on from one checks it.
 
 from boto3.dynamodb.conditions import Attr
 
-from .table import Change, LedgerTable, Refused
+from .expressions import Change
+from .table import LedgerTable, Refused
 from .types import Claim, LeaseLost, WorkUnit
 
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from boto3.dynamodb.conditions import Attr
 
 from . import leases
+from .expressions import Change, absent_or
 from .jobs import JOB, JobLedger, of_run
-from .table import Change, Refused, absent_or
+from .table import Refused
 from .types import FAILING, Busy, CountClaim, JobCount, JobOutcome, JobState, LeaseLost
 
 COUNT = "COUNT"

@@ -11,7 +11,8 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from . import leases
-from .table import MAX_TRANSACTION, PARTITION, SORT, Change, Item, LedgerTable, Refused, absent_or
+from .expressions import PARTITION, SORT, Change, absent_or
+from .table import MAX_TRANSACTION, Item, LedgerTable, Refused
 from .types import (
     FAILING,
     WAITING,
@@ -204,12 +205,10 @@ class JobLedger:
     def _listed(
         self, claim: JobClaim, task_id: str, file_id: str, page: int, before: Item | None = None
     ) -> Change:
-        # Absent for a new task; for a known one exactly as read, so that a completion in between is not
-        # miscounted.
-        counted = before.get("counted") if before else None
-        when: ConditionBase = Attr("listed").not_exists() & absent_or("counted", counted)
-        if not before:
-            when = when & Attr("item").not_exists()
+        when: ConditionBase = Attr("item").not_exists()
+        if before:
+            # Exactly as it was read, so that a completion in between is not miscounted.
+            when = Attr("listed").not_exists() & absent_or("counted", before.get("counted"))
         return Change(
             claim.export_job_id,
             f"TASK#{task_id}",
@@ -248,8 +247,10 @@ class JobLedger:
         )
 
     def finish_listing(self, claim: JobClaim, listing: ListingState) -> JobState:
-        """The last page has been sent; from now on the job may complete. Raises LeaseLost."""
-        self._fenced(
+        """The last page has been sent; from now on the job may complete, and the claim is over. Raises
+        LeaseLost.
+        """
+        item = self._fenced(
             claim,
             set={
                 "listing_complete": True,
@@ -259,14 +260,14 @@ class JobLedger:
             },
             remove=("cursor", "barren_pages", *FAILING, *WAITING),
         )
-        return self.job_state(claim.export_job_id)
+        return _state_of(claim.export_job_id, item)
 
-    def _fenced(self, claim: JobClaim, *, set: Mapping[str, Any], remove: Sequence[str] = ()) -> None:  # noqa: A002
+    def _fenced(self, claim: JobClaim, *, set: Mapping[str, Any], remove: Sequence[str] = ()) -> Item:  # noqa: A002
         change = Change(
             claim.export_job_id, JOB, set=set, remove=remove, when=Attr("generation").eq(claim.generation)
         )
         try:
-            self._table.update(change)
+            return self._table.update(change)
         except Refused as refusal:
             raise LeaseLost(f"the listing of job {claim.export_job_id} was taken over") from refusal
 
@@ -299,24 +300,27 @@ class JobLedger:
 
     def job_state(self, export_job_id: str) -> JobState:
         """Where the job is, consistently read; status `unknown` when the ledger has never heard of it."""
-        item = self._table.get(export_job_id, JOB) or {}
-        return JobState(
-            export_job_id=export_job_id,
-            status=str(item.get("status", "unknown")),
-            listing_complete=bool(item.get("listing_complete", False)),
-            tasks_total=int(item.get("tasks_total", 0)),
-            tasks_done=int(item.get("tasks_done", 0)),
-            tasks_parked=int(item.get("tasks_parked", 0)),
-            run=int(item.get("run", 1)),
-            correlation_id=str(item.get("correlation_id", "")),
-            reason=str(item.get("reason", "")),
-            error=str(item.get("error", "")),
-            announced=str(item.get("announced", "")),
-            totals=totals_of(item),
-            times={name: float(item[name]) for name in _TIMES if name in item},
-            records_rejected=int(item.get("records_rejected", 0)),
-            rejections=tuple(item.get("rejections", ())),
-        )
+        return _state_of(export_job_id, self._table.get(export_job_id, JOB) or {})
+
+
+def _state_of(export_job_id: str, item: Item) -> JobState:
+    return JobState(
+        export_job_id=export_job_id,
+        status=str(item.get("status", "unknown")),
+        listing_complete=bool(item.get("listing_complete", False)),
+        tasks_total=int(item.get("tasks_total", 0)),
+        tasks_done=int(item.get("tasks_done", 0)),
+        tasks_parked=int(item.get("tasks_parked", 0)),
+        run=int(item.get("run", 1)),
+        correlation_id=str(item.get("correlation_id", "")),
+        reason=str(item.get("reason", "")),
+        error=str(item.get("error", "")),
+        announced=str(item.get("announced", "")),
+        totals=totals_of(item),
+        times={name: float(item[name]) for name in _TIMES if name in item},
+        records_rejected=int(item.get("records_rejected", 0)),
+        rejections=tuple(item.get("rejections", ())),
+    )
 
 
 def _so_far(listing: ListingState) -> dict[str, Any]:

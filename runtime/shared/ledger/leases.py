@@ -12,7 +12,8 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from .table import Change, Item, LedgerTable, Refused
+from .expressions import Change
+from .table import Item, LedgerTable, Refused
 from .types import Busy, LeaseLost
 
 

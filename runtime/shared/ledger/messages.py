@@ -13,8 +13,9 @@ from boto3.dynamodb.conditions import Attr
 
 from ..consumer.failures import FailureRun
 from . import leases
+from .expressions import Change
 from .jobs import ERROR_CHARACTERS, JOB
-from .table import Change, Item, LedgerTable, Refused
+from .table import Item, LedgerTable, Refused
 from .types import FAILING
 
 

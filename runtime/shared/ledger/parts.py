@@ -12,7 +12,8 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from . import leases
 from .checkpoints import CheckpointLedger
 from .counts import CountLedger
-from .table import Change, Item, Refused
+from .expressions import Change
+from .table import Item, Refused
 from .tasks import TaskLedger, recorded_split
 from .types import (
     FAILING,

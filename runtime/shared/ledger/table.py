@@ -6,15 +6,14 @@ tried again here; every write renews the item's expiry.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from ..backoff import Backoff
+from .expressions import PARTITION, SORT, Change, expressions
+from .expressions import key as key_of
+from .values import plain
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 T = TypeVar("T")
 
-PARTITION, SORT = "export_job_id", "item"
 MAX_TRANSACTION = 100
 _TRANSIENT = frozenset(
     ("TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded")
@@ -47,21 +45,6 @@ class _Collision(Exception):
         self.error = error
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One item's update. `defaults` are set only where absent; an empty change with a condition is a
-    check.
-    """
-
-    job: str
-    key: str
-    set: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    add: Mapping[str, int] = field(default_factory=dict)
-    remove: Sequence[str] = ()
-    when: ConditionBase | None = None
-
-
 class LedgerTable:
     """The table; `clock` gives epoch seconds and is what leases and expiry are measured by."""
 
@@ -80,7 +63,7 @@ class LedgerTable:
 
     def get(self, job: str, key: str) -> Item | None:
         """The item as of now (a consistent read)."""
-        answer = self._client.get_item(TableName=self._name, Key=_key(job, key), ConsistentRead=True)
+        answer = self._client.get_item(TableName=self._name, Key=key_of(job, key), ConsistentRead=True)
         return plain(answer["Item"]) if "Item" in answer else None
 
     def query(self, job: str, prefix: str = "") -> list[Item]:
@@ -132,60 +115,13 @@ class LedgerTable:
             _raise_reasons(error)
 
     def _operation(self, change: Change) -> Any:
-        expressions = self._expressions(change)
-        kind = "Update" if "UpdateExpression" in expressions else "ConditionCheck"
-        return {
-            kind: {"TableName": self._name, "ReturnValuesOnConditionCheckFailure": "ALL_OLD", **expressions}
-        }
+        kind = "Update" if change.is_update else "ConditionCheck"
+        asked = self._expressions(change)
+        return {kind: {"TableName": self._name, "ReturnValuesOnConditionCheckFailure": "ALL_OLD", **asked}}
 
     def _expressions(self, change: Change) -> dict[str, Any]:
-        names: dict[str, str] = {}
-        values: dict[str, Any] = {}
-
-        def name(attribute: str) -> str:
-            return names.setdefault(attribute, f"#u{len(names)}")
-
-        def value(raw: Any) -> str:
-            placeholder = f":u{len(values)}"
-            values[placeholder] = raw
-            return placeholder
-
-        clauses: list[str] = []
-        if change.set or change.defaults or change.add or change.remove:
-            now = self.clock()
-            stamped = {**change.set, "updated_at": now, "expires_at": int(now + self._retention_s)}
-            sets = [f"{name(attribute)} = {value(raw)}" for attribute, raw in stamped.items()]
-            sets += [
-                f"{name(attribute)} = if_not_exists({name(attribute)}, {value(raw)})"
-                for attribute, raw in change.defaults.items()
-            ]
-            clauses.append("SET " + ", ".join(sets))
-        if change.add:
-            clauses.append(
-                "ADD " + ", ".join(f"{name(attribute)} {value(n)}" for attribute, n in change.add.items())
-            )
-        if change.remove:
-            clauses.append("REMOVE " + ", ".join(name(attribute) for attribute in change.remove))
-
-        expressions: dict[str, Any] = {"Key": _key(change.job, change.key)}
-        if clauses:
-            expressions["UpdateExpression"] = " ".join(clauses)
-        placeholders = {placeholder: attribute for attribute, placeholder in names.items()}
-        if change.when is not None:
-            built = ConditionExpressionBuilder().build_expression(change.when)
-            expressions["ConditionExpression"] = built.condition_expression
-            placeholders |= built.attribute_name_placeholders
-            values |= built.attribute_value_placeholders
-        if placeholders:
-            expressions["ExpressionAttributeNames"] = placeholders
-        if values:
-            expressions["ExpressionAttributeValues"] = {k: _typed(v) for k, v in values.items()}
-        return expressions
-
-
-def absent_or(attribute: str, value: Any) -> ConditionBase:
-    """The attribute still has the value that was read, where None means that it was absent."""
-    return Attr(attribute).not_exists() if value is None else Attr(attribute).eq(value)
+        now = self.clock()
+        return expressions(change, {"updated_at": now, "expires_at": int(now + self._retention_s)})
 
 
 def _beyond_collisions(call: Callable[[], T]) -> T:
@@ -210,39 +146,3 @@ def _raise_reasons(error: ClientError) -> None:
     if any(reason.get("Code") in _TRANSIENT for reason in reasons):
         raise _Collision(error) from error
     raise error
-
-
-_serialise, _deserialise = TypeSerializer().serialize, TypeDeserializer().deserialize
-
-
-def _typed(value: Any) -> Any:
-    return _serialise(_decimal(value))
-
-
-def _decimal(value: Any) -> Any:
-    if isinstance(value, float):
-        return Decimal(repr(round(value, 3)))
-    if isinstance(value, Mapping):
-        return {key: _decimal(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_decimal(item) for item in value]
-    return value
-
-
-def plain(item: Mapping[str, Any]) -> Item:
-    """An item of DynamoDB's as plain values."""
-    return {name: _undecimal(_deserialise(value)) for name, value in item.items()}
-
-
-def _undecimal(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {key: _undecimal(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_undecimal(item) for item in value]
-    return value
-
-
-def _key(job: str, key: str) -> dict[str, Any]:
-    return {PARTITION: {"S": job}, SORT: {"S": key}}

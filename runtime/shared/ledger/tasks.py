@@ -9,8 +9,9 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from . import leases
+from .expressions import Change, absent_or
 from .jobs import ERROR_CHARACTERS, JOB, JobLedger, of_run
-from .table import Change, Item, Refused, absent_or
+from .table import Item, Refused
 from .types import (
     FAILING,
     AlreadyFinished,

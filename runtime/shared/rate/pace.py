@@ -17,7 +17,8 @@ from boto3.dynamodb.conditions import Attr
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..backoff import Wait
-from ..ledger.table import Change, Item, LedgerTable, Refused, absent_or
+from ..ledger.expressions import Change, absent_or
+from ..ledger.table import Item, LedgerTable, Refused
 
 # No job id holds a `#`.
 _PARTITION = "#rate"

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ..backoff import Wait
-from ..ledger.table import Change, Item, LedgerTable, Refused, absent_or
+from ..ledger.expressions import Change, absent_or
+from ..ledger.table import Item, LedgerTable, Refused
 
 _PARTITION = "#permits"
 _LEASE_S = 30.0

@@ -18,7 +18,8 @@ from runtime.shared.ledger import (
     Superseded,
     WorkUnit,
 )
-from runtime.shared.ledger.table import Change, Refused
+from runtime.shared.ledger.expressions import Change
+from runtime.shared.ledger.table import Refused
 from tests.unit.conftest import Clock
 
 UNIT = WorkUnit("job", "t0", "f0")

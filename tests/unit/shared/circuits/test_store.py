@@ -28,7 +28,7 @@ def test_of_many_that_take_one_step_one_succeeds(ledger: Ledger) -> None:
 
 
 def test_what_another_version_wrote_is_left_alone(ledger: Ledger) -> None:
-    from runtime.shared.ledger.table import Change
+    from runtime.shared.ledger.expressions import Change
 
     ledger._table.update(Change("#circuits", "CIRCUITS", set={"circuit_status": '{"from": "the future"}'}))
     store = LedgerCircuits(ledger._table)
