@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(VENV)/.ready: $(LOCKS) package.json package-lock.json
 	$(PYTHON) -m venv $(VENV)
@@ -120,6 +120,10 @@ bench-image: image-for-checks ## the benchmark inside the built image, on its Py
 .PHONY: test-image
 test-image: image-for-checks ## the tests of the worker and of what both services share, inside the built image
 	$(IN_IMAGE) -m pytest -q -p no:cacheprovider tests/unit/worker tests/unit/shared
+
+.PHONY: bench-orchestrator
+bench-orchestrator: setup ## what an event and a file cost the orchestrator, and its memory at a million files
+	BENCH_SCALE=$(BENCH_SCALE) $(BIN)/python -m benchmarks.orchestrator
 
 .PHONY: planning-memory
 planning-memory: setup ## plan 32 archives of a million entries at once; no more than 2 GiB may be resident

@@ -19,7 +19,7 @@ _CPUCLOCK_SCHED = 2
 
 @dataclass(frozen=True)
 class Service:
-    """One of the three. Programs go to `url`, the harness asks at `port`, over TLS where `tls` is set."""
+    """One that a benchmark needs. Programs go to `url`, the harness asks at `port`, over TLS where `tls` is set."""
 
     processes: tuple[subprocess.Popen[str], ...]
     url: str
@@ -87,6 +87,13 @@ def services(directory: Path, archives: Path, *, tls: bool) -> Iterator[Services
             sink=terminated("benchmarks.sink"),
             certificates=certificates,
         )
+
+
+@contextmanager
+def service(module: str, *arguments: str) -> Iterator[Service]:
+    """One of another benchmark's, without TLS; it ends with the block."""
+    with _process(module, *arguments) as (process, port):
+        yield Service((process,), f"http://{HOST}:{port}", port)
 
 
 @contextmanager

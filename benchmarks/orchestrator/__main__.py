@@ -95,11 +95,7 @@ def measure(files: int, jobs: int, *, page: int = 0) -> Run:
         began, cpu = time.monotonic(), cpu_seconds(pid)
         report = _deliver(aws, [f"{files}-{number}" for number in range(jobs)])
         cpu_s, wall_s = cpu_seconds(pid) - cpu, time.monotonic() - began
-        expected = files * jobs
-        # The same file of another job is another task.
-        told = {name: report[name] for name in ("sent", "distinct_tasks", "task_items", "tasks_counted")}
-        if any(count != expected for count in told.values()) or report["jobs_listed"] != jobs:
-            raise Wrong(f"{jobs} jobs of {files} files: {report['jobs_listed']} listed, {told}")
+        check(report, files, jobs)
         return Run(
             files=files,
             jobs=jobs,
@@ -108,6 +104,13 @@ def measure(files: int, jobs: int, *, page: int = 0) -> Run:
             peak_rss_mib=_peak_rss_mib(pid),
             calls=report["calls"],
         )
+
+
+def check(report: Mapping[str, Any], files: int, jobs: int) -> None:
+    """Each task of each job was sent once and counted once. Raises Wrong."""
+    counts = {name: report[name] for name in ("sent", "distinct_tasks", "task_items", "tasks_counted")}
+    if report["jobs_listed"] != jobs or any(count != files * jobs for count in counts.values()):
+        raise Wrong(f"{jobs} jobs of {files} files: {report['jobs_listed']} listed, {counts}")
 
 
 def fan_out(ids: int) -> dict[str, float]:

@@ -22,8 +22,8 @@ from ops.fleet.environment import Fleet
 from ops.fleet.refusals import NotFound
 from runtime.shared.contracts import task_id_for
 from runtime.shared.ledger.jobs import JOB
-from runtime.shared.ledger.table import plain
 from runtime.shared.ledger.types import REJECTED
+from runtime.shared.ledger.values import plain
 
 INDEX = "jobs-by-status"
 COUNT_BOUND = 5_000

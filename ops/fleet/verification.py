@@ -19,7 +19,7 @@ from runtime.shared.aws_client.client import AwsClient, Exchange
 from runtime.shared.aws_client.endpoint import bucket_endpoint, tls_context
 from runtime.shared.aws_client.sigv4 import Signer
 from runtime.shared.consumer import Cancellation
-from runtime.shared.ledger.table import plain
+from runtime.shared.ledger.values import plain
 from runtime.shared.scope import scope_of
 from runtime.worker.aws.objects import ObjectStore, Present
 

@@ -60,7 +60,10 @@ def read_document(chunks: Iterable[bytes], coding: str, content_type: str, *, li
     try:
         for piece in _decoded(chunks, coding, limit):
             body += piece
-        return json.loads(_text(body, content_type), object_pairs_hook=_object)
+        text = _text(body, content_type)
+        # A large page is not held twice while it becomes objects.
+        body.clear()
+        return json.loads(text, object_pairs_hook=_object)
     except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise Unreadable("a body that cannot be decompressed") from error
     except (ValueError, RecursionError) as error:
