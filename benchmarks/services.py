@@ -19,7 +19,7 @@ _CPUCLOCK_SCHED = 2
 
 @dataclass(frozen=True)
 class Service:
-    """One that a benchmark needs. Programs go to `url`, the harness asks at `port`, over TLS where `tls` is set."""
+    """Programs go to `url`, the harness asks at `port`, over TLS where `tls` is set."""
 
     processes: tuple[subprocess.Popen[str], ...]
     url: str
