@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from local.aws import authorisation, dynamodb, sqs_rules
-from local.aws.cloudformation_types import register
+from local.cloudformation import register
 
 _log_lock = threading.Lock()
 _MESSAGE = re.compile(rb"<Message>(.*?)</Message>", re.DOTALL)

@@ -29,9 +29,15 @@ def deploy(environment: Environment, client: Callable[[str], Any], *, endpoint_u
     Raises RuntimeError that names the stack that was not created.
     """
     _bootstrap(client)
-    deployment = Deployment()
     for stack in environment.stacks:
         _create(stack, client, endpoint_url)
+    return describe(environment, client)
+
+
+def describe(environment: Environment, client: Callable[[str], Any]) -> Deployment:
+    """What the stacks have made, however deployed. Raises RuntimeError for one that is not whole."""
+    deployment = Deployment()
+    for stack in environment.stacks:
         _describe(stack, client("cloudformation"), deployment)
     return deployment
 
@@ -65,7 +71,7 @@ def _create(stack: Stack, client: Callable[[str], Any], endpoint_url: str) -> No
 def _describe(stack: Stack, cloudformation: Any, deployment: Deployment) -> None:
     name = stack.stack_name
     described = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-    if described["StackStatus"] != "CREATE_COMPLETE":
+    if described["StackStatus"] not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise RuntimeError(f"stack {name} is {described['StackStatus']} on the local server")
     for output in described.get("Outputs", ()):
         if not output["OutputKey"].startswith("ExportsOutput"):
