@@ -75,6 +75,16 @@ demo: setup ## the whole system on this machine, one worker killed on the way (S
 local: setup ## the same platform with the operator's page, left running for exploring until Ctrl-C
 	$(BIN)/python -m local.explore --size $(SIZE)
 
+.PHONY: rehearse
+rehearse: setup ## image, deployment, containers, a change, drift and destruction, with the real tools (needs an engine)
+	$(BIN)/python -m local.rehearsal
+
+.PHONY: audit
+audit: setup ## the image's lock: known vulnerabilities, and an SBOM into .local/sbom.json
+	@mkdir -p .local
+	$(BIN)/python -m ops.supply_chain sbom .local/sbom.json
+	$(BIN)/python -m ops.supply_chain audit
+
 FAULTS_S ?= 600
 
 .PHONY: faults

@@ -58,33 +58,42 @@ def run(size: Size, seed: int, console: Console, profile: str = "default", *, sh
         _page(console, show=show),
     ):
         exports = generate(size, seed, ids=DIALECTS[profile].ids)
-        say(f"{_count(exports)}; filling the metadata table")
-        platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
-        for line in platform.left_out:
-            say(f"left out: {line}")
-        verification = Verification(platform)
-        began = time.monotonic()
-        say("starting two orchestrators and two workers from their task definitions")
-        tasks = [
-            platform.run_task(service, overrides=_timings(size), ready=False)
-            for service in ("orchestrator", "worker", "orchestrator", "worker")
-        ]
-        for task in tasks:
-            task.wait_until_ready()
-        parked_jobs = _send(platform, exports)
-        killed = _watch(platform, exports, size, console)
-        say("checking every object, entry, event and parked message")
-        judgement = verification.judge(exports, parked_jobs=parked_jobs)
-        seconds = time.monotonic() - began
-        platform.stop_tasks()
-        problems = [
-            f"{task.name} ended with exit code {task.exit_code}; see {task.log}"
-            for task in platform.tasks
-            if task.exit_code not in (0, -signal.SIGKILL)
-        ]
-        problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
-        peaks = {task.name: round(task.peak_rss_mb, 1) for task in platform.tasks}
-        return Result(judgement, problems, seconds, killed, peaks)
+        return perform(platform, exports, size, console)
+
+
+def perform(platform: Platform, exports: GeneratedExports, size: Size, console: Console) -> Result:
+    """The main job on a platform that knows its Export API: all exports, a kill, and the verifier."""
+
+    def say(what: str) -> None:
+        console.print(f"[dim]{what}[/]")
+
+    say(f"{_count(exports)}; filling the metadata table")
+    platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
+    for omitted in platform.left_out:
+        say(f"left out: {omitted}")
+    verification = Verification(platform)
+    began = time.monotonic()
+    say("starting two orchestrators and two workers from their task definitions")
+    tasks = [
+        platform.run_task(service, overrides=_timings(size), ready=False)
+        for service in ("orchestrator", "worker", "orchestrator", "worker")
+    ]
+    for task in tasks:
+        task.wait_until_ready()
+    parked_jobs = _send(platform, exports)
+    killed = _watch(platform, exports, size, console)
+    say("checking every object, entry, event and parked message")
+    judgement = verification.judge(exports, parked_jobs=parked_jobs)
+    seconds = time.monotonic() - began
+    platform.stop_tasks()
+    problems = [
+        f"{task.name} ended with exit code {task.exit_code}; see {task.log}"
+        for task in platform.tasks
+        if task.exit_code not in (0, -signal.SIGKILL)
+    ]
+    problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
+    peaks = {task.name: round(task.peak_rss_mb, 1) for task in platform.tasks}
+    return Result(judgement, problems, seconds, killed, peaks)
 
 
 @contextmanager
@@ -176,7 +185,7 @@ def _watch(platform: Platform, exports: GeneratedExports, size: Size, console: C
 
 
 def _kill_a_worker(platform: Platform, size: Size, console: Console) -> Task:
-    workers = [task for task in platform.tasks if task.definition.service == "worker"]
+    workers = [task for task in platform.tasks if task.definition.service == "worker" and task.running]
     # The busy one, if there is a difference: that is where a kill hurts.
     victim = max(workers, key=lambda task: platform.endpoints.agent.is_protected(task.task_id))
     victim.kill(signal.SIGKILL)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from local.assembly import LOCAL, ROOT, synthesize
+from local.assembly import LOCAL, ROOT, Environment, synthesize
 from local.aws.account import LocalAccount
-from local.aws.deployment import deploy
+from local.aws.deployment import Deployment, deploy
 from local.export_api.dialects import DIALECTS, Dialect
 from local.operations import Operations
 from local.overrides import container_overrides
@@ -63,7 +63,7 @@ class Platform(Operations):
         self.account = LocalAccount(assembly.account, assembly.region, self.directory)
         try:
             self._progress("creating the stacks")
-            self._deployment = deploy(assembly, self.client, endpoint_url=self.account.endpoint_url)
+            self._deployment = self._deploy(assembly)
             self.definitions = self._read_definitions()
             for definition in self.definitions.values():
                 self.account.assume_roles((definition.task_role_arn, definition.execution_role_arn))
@@ -97,6 +97,14 @@ class Platform(Operations):
             "outputs": self.outputs,
         }
         file.write_text(json.dumps(document, indent=2) + "\n")
+
+    def _deploy(self, assembly: Environment) -> Deployment:
+        """Create the stacks; a rehearsal does it with the CDK's command line."""
+        return deploy(assembly, self.client, endpoint_url=self.account.endpoint_url)
+
+    def _start(self, task: Task) -> Task:
+        """Start a task as a process of this checkout; a rehearsal starts a container of the image."""
+        return task.start()
 
     def client(self, service: str) -> Any:
         """A client with every permission: the operator's, never a task's."""
@@ -203,7 +211,7 @@ class Platform(Operations):
             **self._machine_environment(name, scratch),
         }
         log = self.directory / "logs" / f"{name}.jsonl"
-        task = Task(name, task_id, definition, environment, self.directory / "app", log).start()
+        task = self._start(Task(name, task_id, definition, environment, self.directory / "app", log))
         self.tasks.append(task)
         if ready:
             task.wait_until_ready()
@@ -234,6 +242,7 @@ class Platform(Operations):
                         task_role_arn=task["taskRoleArn"],
                         execution_role_arn=task["executionRoleArn"],
                         container=container,
+                        cpu_units=int(task.get("cpu") or 1024),
                     )
         missing = set(SERVICES) - set(found)
         if missing:

@@ -29,6 +29,7 @@ class TaskDefinition:
     task_role_arn: str
     execution_role_arn: str
     container: Mapping[str, Any]  # as describe_task_definition spells it
+    cpu_units: int = 1024
 
     @property
     def command(self) -> list[str]:
