@@ -103,6 +103,18 @@ SCALE ?= 1
 capacity: setup ## play a day through what would be deployed: does it hold, what is the bill (ENV=, SCENARIO=, SCALE=; docs/capacity.md)
 	$(BIN)/python -m ops.capacity report $(ENV) --scenario $(SCENARIO) --scale $(SCALE)
 
+.PHONY: capacity-check
+capacity-check: setup ## fail where staging or prod cannot hold what it states at its peak, with its own bounds
+	$(BIN)/python -m ops.capacity check staging prod $(if $(ASSEMBLY),--assembly $(ASSEMBLY))
+
+.PHONY: capacity-search
+capacity-search: setup ## the cheapest settings of ENV that hold, as a diff to stacks/environments.py
+	$(BIN)/python -m ops.capacity search $(ENV)
+
+.PHONY: capacity-options
+capacity-options: setup ## the decision record's options and what else there is, at 1, 10 and 100 times the load
+	$(BIN)/python -m ops.capacity options $(ENV)
+
 BENCH_SCALE ?= 1
 TLS ?= 1
 

@@ -8,10 +8,15 @@ import sys
 from pathlib import Path
 
 from ops.assembly.model import AssemblyError
+from ops.capacity import check
+from ops.capacity import options as ways
+from ops.capacity.check import Verdict, judge
 from ops.capacity.figures import figures
+from ops.capacity.options import SCALES, compare
 from ops.capacity.page import as_page
 from ops.capacity.question import assembly_of, question
 from ops.capacity.scenarios import SCENARIOS
+from ops.capacity.search import diff, search
 from ops.capacity.text import as_text
 from ops.capacity.tornado import tornado
 
@@ -52,6 +57,51 @@ def _report(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> int:
+    assembly = assembly_of(options.assembly)
+    verdicts = [judge(question(assembly, environment)) for environment in options.environments]
+    for verdict in verdicts:
+        print(check.as_text(verdict))
+    if options.append:
+        with options.append.open("a", encoding="utf-8") as report:
+            report.write(check.as_markdown(verdicts, _before(options)))
+    return int(any(verdict.missed for verdict in verdicts) and not options.only_compare)
+
+
+def _before(options: argparse.Namespace) -> dict[str, Verdict | None]:
+    """The same environments of another assembly; None for one that it has not, or not with its load."""
+    if options.before is None:
+        return {}
+    found: dict[str, Verdict | None] = {}
+    for environment in options.environments:
+        try:
+            found[environment] = judge(question(assembly_of(options.before), environment))
+        except AssemblyError as error:
+            print(f"nothing to compare with: {error}", file=sys.stderr)
+            found[environment] = None
+    return found
+
+
+def _search(options: argparse.Namespace) -> int:
+    asked = question(assembly_of(options.assembly), options.environment)
+    found = search(asked)
+    if found is None:
+        print(f"{options.environment}: neither its own settings nor any that were tried hold the objectives")
+        return 1
+    now = asked.figures()
+    print(f"{options.environment}: ${now.usd:,.2f} a day as it is, ${found.figures.usd:,.2f} with")
+    print("\n".join(diff(asked.deployed, found.deployed)) or "nothing changed: no cheaper settings hold")
+    print(f"{found.tried} settings tried, each on the stated day and on one without Spot at the peak")
+    return 0
+
+
+def _options(options: argparse.Namespace) -> int:
+    asked = question(assembly_of(options.assembly), options.environment)
+    rows = [row for scale in SCALES for row in compare(asked, scale)]
+    print(ways.as_text(rows, asked.deployed.load.completion_p95_minutes))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ops.capacity", description=(__doc__ or "").splitlines()[0]
@@ -65,7 +115,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--page", type=Path, help="where the HTML page goes (default: .local/capacity)")
     report.set_defaults(do=_report)
-    for verb in (report,):
+    held = verbs.add_parser("check", help="fail where an environment does not hold its objectives")
+    held.add_argument("environments", nargs="+")
+    held.add_argument("--before", type=Path, help="an assembly to compare with")
+    held.add_argument("--append", type=Path, help="add before and after to this Markdown file")
+    held.add_argument("--only-compare", action="store_true", help="exit 0 also where something is missed")
+    held.set_defaults(do=_check)
+    cheapest = verbs.add_parser("search", help="the cheapest settings that hold, as a diff")
+    cheapest.add_argument("environment")
+    cheapest.set_defaults(do=_search)
+    compared = verbs.add_parser("options", help="the decision record's options, in numbers")
+    compared.add_argument("environment")
+    compared.set_defaults(do=_options)
+    for verb in (report, held, cheapest, compared):
         verb.add_argument(
             "--assembly", type=Path, help="a synthesized cloud assembly (default: synthesize now)"
         )
