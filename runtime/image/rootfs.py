@@ -19,7 +19,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-SERVICES = frozenset({"dynamodb", "events", "s3", "secretsmanager", "sqs", "sts"})
+SERVICES = frozenset({"dynamodb", "ecs", "events", "s3", "secretsmanager", "sqs", "sts"})
 """The AWS services that the runtime makes boto3 clients of; a test holds them to the code."""
 
 APP_UID = 10_001
