@@ -100,7 +100,11 @@ def test_the_gate_runs_nothing_of_the_pull_request_that_it_judges():
         (
             ".venv/bin/python -m ops.gate --assemblies cdk.out proposed/cdk.out"
             " --waivers proposed/gate-waivers.toml --inherited gate-waivers.toml --markdown gate.md"
-        )
+        ),
+        (
+            ".venv/bin/python -m ops.capacity check staging prod --only-compare"
+            " --assembly proposed/cdk.out --before cdk.out --append gate.md"
+        ),
     ]
     assert "make synth" in [step.get("run") for step in jobs_of["synth"]["steps"]]
 
