@@ -82,6 +82,7 @@ REASONS: Mapping[str, str] = {
     "*/Task/Resource": "What a task is: the image, its command, settings, size, health check and limits",
     "*/TaskRole/Resource": "Who the service is to AWS",
     "*/TaskRole/DefaultPolicy/Resource": "What the service may do: the calls that it makes and no other",
+    "*/OwnService/Resource": "Lets a worker see that it is one too many, or of an old version",
     "*/ExecutionRole/Resource": "Who ECS is while it starts a task",
     "*/ExecutionRole/DefaultPolicy/Resource": "Pull the image, write the logs",
     "*/Logs/Group/Resource": "The service's log lines and metrics",

@@ -93,7 +93,7 @@ def common_settings(
         "HANDOVER_AFTER_S": str(queues.handover_after_s),
         "MAX_RECEIVE_COUNT": str(queues.max_receive_count),
         "LONGEST_OUTAGE_S": longest_outage_s(environment),
-        # A task that is busy with one message up to its hand-over stays protected without any renewal.
+        # What would be costly to hand over is protected up to its hand-over without any renewal.
         "PROTECTION_MINUTES": str(math.ceil(queues.handover_after_s / 60) + _PROTECTION_MARGIN_MINUTES),
         "STOP_TIMEOUT_S": str(STOP_TIMEOUT.to_seconds()),
     }

@@ -31,7 +31,8 @@ class WorkerStack(cdk.Stack):
     """Builds:
 
     - the worker service, on Spot above an on-demand base, scaled by the backlog of `download-tasks`;
-    - its task role: work through `download-tasks`, read metadata, write two prefixes, keep the ledger.
+    - its task role: work through `download-tasks`, read metadata, write two prefixes, keep the ledger,
+      look at its own service.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class WorkerStack(cdk.Stack):
                 values,
             ),
         )
+        self.service.allow_seeing_itself()
         for pair in messaging.all_download_tasks:
             work_through(self.service, pair)
         read_metadata(self.service, storage)

@@ -111,6 +111,19 @@ class QueueService(Construct):
             },
         )
 
+    def allow_seeing_itself(self) -> None:
+        """Let the tasks look at their own service, to learn that they are too many or of an old version."""
+        # A policy of its own: the service waits for the role's, which therefore cannot name the service.
+        policy = iam.Policy(
+            self,
+            "OwnService",
+            roles=[self.task_definition.task_role],
+            statements=[
+                iam.PolicyStatement(actions=["ecs:DescribeServices"], resources=[self.service.service_arn])
+            ],
+        )
+        acknowledge(policy, {"NIST.800.53.R5-IAMNoInlinePolicy": INLINE_POLICY})
+
     def allow(
         self,
         actions: Sequence[str],

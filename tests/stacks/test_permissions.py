@@ -18,6 +18,7 @@ WAIVERS = {
     "orchestrator": {},
     "worker": {
         "dynamodb:ConditionCheckItem": "Only a part of a split task is written on condition of the others",
+        "ecs:DescribeServices": "The local platform runs tasks of no service, and they have none to look at",
         "s3:ListMultipartUploadParts": "Only an interrupted multipart upload of a huge entry is resumed",
     },
 }
@@ -72,6 +73,13 @@ def test_no_action_is_a_wildcard_and_every_statement_names_its_resources(deploym
 def test_what_a_role_must_never_hold(deployment, name, forbidden):
     service = next(service for service in deployment.services() if service.name == name)
     assert granted(deployment, service) & forbidden == set()
+
+
+def test_the_worker_sees_its_own_service_and_no_other(deployment):
+    service = next(service for service in deployment.services() if service.name == "worker")
+    seen = [s for s in statements(deployment, service) if "ecs:DescribeServices" in listed(s["Action"])]
+    assert [deployment.target(service.task.template, s["Resource"]) for s in seen] == [service.service]
+    assert [listed(s["Action"]) for s in seen] == [["ecs:DescribeServices"]]
 
 
 def test_each_service_works_through_its_own_queue_only(deployment):
