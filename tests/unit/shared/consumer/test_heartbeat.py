@@ -1,6 +1,7 @@
 """The heartbeat on an injected clock, against an SQS that answers as told."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,10 +24,12 @@ class Sqs:
         self.failed: list[dict[str, Any]] = []
         self.error: Exception | None = None
         self.gate: threading.Event | None = None
+        self.takes: Callable[[], None] = lambda: None
         self.entered = threading.Event()
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803
         self.calls.append(Entries)
+        self.takes()
         self.entered.set()
         if self.gate is not None:
             assert self.gate.wait(10)
@@ -85,6 +88,31 @@ def test_what_is_due_is_extended_in_batches_of_ten(heartbeat: Heartbeat, sqs: Sq
     assert {entry["VisibilityTimeout"] for entries in sqs.calls for entry in entries} == {300}
     heartbeat.tick()
     assert len(sqs.calls) == 3
+
+
+@pytest.mark.parametrize("outage_s", [0, 150])
+def test_a_thousand_in_flight_keep_their_receipts(
+    heartbeat: Heartbeat, sqs: Sqs, clock: Clock, outage_s: int
+) -> None:
+    """Taken on over minutes as polls bring them; each call takes what SQS's usually do, or none succeeds for
+    half of the visibility.
+    """
+    sqs.takes = lambda: clock.advance(0.02)
+    unreachable = EndpointConnectionError(endpoint_url="sqs")
+    held: list[Held] = []
+    began = clock()
+    while (now_s := clock() - began) < 500:
+        if len(held) < 1_000:
+            held += [hold(heartbeat, clock, str(len(held) + number)) for number in range(10)]
+        sqs.error = unreachable if 250 < now_s < 250 + outage_s else None
+        clock.advance(2)
+        heartbeat.tick()
+        assert clock() - min(one.extended_at for one in held) < VISIBILITY_S - INTERVAL_S
+    assert not any(one.delivery.cancellation.is_set() for one in held)
+    assert sum(map(len, sqs.calls)) > 9 * len(sqs.calls)
+    if not outage_s:
+        # A beat of a thousand is a hundred calls: some seconds of this one thread.
+        assert len(sqs.calls) <= 100 * 500 / (0.75 * INTERVAL_S)
 
 
 def test_those_nearly_due_go_along(heartbeat: Heartbeat, sqs: Sqs, clock: Clock) -> None:
