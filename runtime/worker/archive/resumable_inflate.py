@@ -13,8 +13,7 @@ from typing import Any
 
 from runtime.worker.archive.limits import Buffer
 
-_GUESS = 3  # bytes of output per byte of input that a step makes room for at first
-_LEAST_ROOM = 16 * 1024
+_ROOM = 128 * 1024  # of output for one step, which stays in the core's cache
 _BLOCK_INPUT_DONE = 5  # ISAL_BLOCK_FINISH: the last block has ended
 
 
@@ -60,6 +59,8 @@ class ResumableInflater:
         self._pending: Buffer = b""
         self._more = False
         self._state = _State()
+        self._out = memoryview(bytearray(_ROOM))
+        self._out_address = ctypes.addressof(ctypes.c_char.from_buffer(self._out))
         if state is None:
             _isal.isal_inflate_init(ctypes.byref(self._state))
             return
@@ -81,26 +82,21 @@ class ResumableInflater:
         return len(self._pending)
 
     def decompress(self, data: Buffer, /, max_length: int = -1) -> bytes:
-        """At most `max_length` bytes; the rest with the next call. Raises InflateStateError."""
+        """Some of the output, at most `max_length` bytes; the rest with the next calls. Raises
+        InflateStateError.
+        """
         if data:
             self._pending = _joined(self._pending, data)
-        state, chunks, left = self._state, [], max_length if max_length >= 0 else 1 << 62
-        while left:
-            room = min(left, max(_LEAST_ROOM, _GUESS * len(self._pending)))
-            out = bytearray(room)
-            made = self._step(out, room)
-            if made:
-                chunks.append(bytes(memoryview(out)[:made]))
-                left -= made
-            self._more = made == room
-            if not self._more:
-                break
+        state = self._state
+        room = min(max_length, _ROOM) if max_length >= 0 else _ROOM
+        made = self._step(room)
+        self._more = made == room
         if state.block_state == _BLOCK_INPUT_DONE and not self._more:
             # What isal has read ahead in whole bytes is behind the end too.
             ahead = bytes(state.read_in.to_bytes(8, "little")[: max(0, state.read_in_length) // 8])
             self.unused_data = ahead + bytes(self._pending)
             self._pending = b""
-        return b"".join(chunks) if len(chunks) != 1 else chunks[0]
+        return bytes(self._out[:made])
 
     def state(self) -> bytes:
         """What to go on from, behind the bytes that were given but for `pending` of them."""
@@ -109,7 +105,7 @@ class ResumableInflater:
         copy.avail_in = copy.avail_out = 0
         return bytes(copy)
 
-    def _step(self, out: bytearray, room: int) -> int:
+    def _step(self, room: int) -> int:
         state, pending = self._state, self._pending
         view = memoryview(pending)
         # Only memory that can be written lends its address.
@@ -117,7 +113,7 @@ class ResumableInflater:
         if len(lent):
             state.next_in = ctypes.addressof(ctypes.c_char.from_buffer(lent))
         state.avail_in = len(lent)
-        state.next_out = ctypes.addressof(ctypes.c_char.from_buffer(out))
+        state.next_out = self._out_address
         state.avail_out = room
         failure = _isal.isal_inflate(ctypes.byref(state))
         if failure < 0:
@@ -149,6 +145,13 @@ def _load() -> Any:
 _isal = _load()
 
 
+def _all(inflater: ResumableInflater, data: bytes) -> bytes:
+    out = inflater.decompress(data)
+    while not (inflater.needs_input or inflater.eof):
+        out += inflater.decompress(b"")
+    return out
+
+
 def _works() -> bool:
     """Whether a state that was saved in the middle is gone on from rightly."""
     if _isal is None:
@@ -159,9 +162,9 @@ def _works() -> bool:
     half = len(data) // 2
     try:
         first = ResumableInflater()
-        out = first.decompress(data[:half])
+        out = _all(first, data[:half])
         second = ResumableInflater(first.state())
-        out += second.decompress(data[half - first.pending :])
+        out += _all(second, data[half - first.pending :])
     except InflateStateError:
         return False
     return out == plain and second.eof and not second.unused_data
