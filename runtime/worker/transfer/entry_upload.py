@@ -181,12 +181,19 @@ class EntryUpload:
         return place
 
     def interrupt(self) -> None:
-        """Nothing becomes visible; what is in S3 stays when a later attempt can go on with it."""
+        """Nothing becomes visible; what is in S3 stays when a later attempt can go on with it.
+
+        Raises what saving the place raises.
+        """
         self._drop_part()
         if self._upload is not None:
             upload, self._upload = self._upload, None
             upload.keep = self._worth_keeping
-            upload.abandon()
+            try:
+                if self._progress is not None:
+                    self._progress.save()
+            finally:
+                upload.abandon()
 
     def reject(self) -> None:
         """Nothing becomes visible, and nothing stays."""

@@ -29,6 +29,9 @@ _LEAST_READ_BYTES = 4 * 1024
 _READ_S = 0.5  # what a read may take: S3 is sent something before it loses its patience
 _LOSSES = 6  # in a row, with no part arriving between them
 _PAUSE_S = 2.0
+# A save lets an entry be read again from its middle, and costs a tenth of the speed of inflating: not for what
+# is read again from its beginning within this time.
+_RESTART_S = 10.0
 
 
 def stream_entry(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
@@ -46,7 +49,7 @@ def stream_entry(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None
 
 
 def _resume_or_begin(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
-    resumed = find_resumed(transfer, wanted) if _resumable(transfer, wanted) else None
+    resumed = find_resumed(transfer, wanted) if _can_be_resumed(transfer, wanted) else None
     if resumed is None:
         _begin(transfer, wanted, stream)
         return
@@ -65,8 +68,14 @@ def _begin(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
     _go_on(transfer, wanted, stream, None)
 
 
-def _resumable(transfer: Transfer, wanted: Wanted) -> bool:
+def _can_be_resumed(transfer: Transfer, wanted: Wanted) -> bool:
     return wanted.entry.size > part_size(wanted.entry.size) and bool(transfer.archive.identity.etag)
+
+
+def _worth_resuming(transfer: Transfer, wanted: Wanted) -> bool:
+    """Whether beginning the entry again would cost more than being able to go on in its middle."""
+    quick = transfer.rate is not None and wanted.entry.size < transfer.rate * _RESTART_S
+    return not quick and _can_be_resumed(transfer, wanted)
 
 
 def _go_on(transfer: Transfer, wanted: Wanted, stream: ByteStream, resumed: Resumed | None) -> None:
@@ -107,7 +116,8 @@ def _stream(
     patient: bool = False,
 ) -> _Lost | None:
     """None when the entry is through; its last parts may still be on their way."""
-    reader = EntryReader(wanted.entry, transfer.limits, resumable=_resumable(transfer, wanted))
+    resumable = resumed is not None or _worth_resuming(transfer, wanted)
+    reader = EntryReader(wanted.entry, transfer.limits, resumable=resumable)
     if resumed is not None:
         state = resumed.checkpoint.reader
         try:

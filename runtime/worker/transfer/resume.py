@@ -109,6 +109,14 @@ class Progress:
             self._saved = place.checkpoint.size
             self._transfer.checkpoints.put(place.checkpoint)
 
+    def save(self) -> None:
+        """The work ends here for now: keep all that has been achieved. Raises what saving raises."""
+        with self._lock:
+            place = self._place
+            if not self._stopped and place is not None and place.checkpoint.size > self._saved:
+                self._transfer.checkpoints.put(place.checkpoint)
+                self._saved = place.checkpoint.size
+
     def _checkpoint(self, reader: ReaderState, sha256: bytes | None) -> Checkpoint:
         entry = self._wanted.entry
         return Checkpoint(

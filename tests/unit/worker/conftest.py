@@ -149,6 +149,12 @@ class World:
         answer = self.s3.list_multipart_uploads(Bucket=self.bucket)
         return [upload["Key"] for upload in answer.get("Uploads", [])]
 
+    def parts(self) -> int:
+        """Of the unfinished uploads."""
+        uploads = self.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
+        asked = [{"Bucket": self.bucket, "Key": u["Key"], "UploadId": u["UploadId"]} for u in uploads]
+        return sum(len(self.s3.list_parts(**upload).get("Parts", [])) for upload in asked)
+
 
 @pytest.fixture
 def world(session: boto3.Session, tmp_path: Path) -> Iterator[World]:

@@ -2,8 +2,10 @@
 
 import hashlib
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -12,7 +14,9 @@ from runtime.worker.manifest.manifest import Manifest
 from runtime.worker.processor import ArchiveProcessor
 from runtime.worker.transfer import memory, resume
 from runtime.worker.transfer.checkpoints import Checkpoint, Checkpoints
+from runtime.worker.transfer.large_entry import _worth_resuming
 from runtime.worker.transfer.resumable_sha256 import ResumableSha256
+from tests.unit.conftest import until
 from tests.unit.worker.conftest import World, zip_of
 
 MIB = 1024 * 1024
@@ -99,6 +103,44 @@ def test_an_entry_resumes_inside(ready: World, processor: ArchiveProcessor, save
     manifest = finished(ready, processor, saved)
     assert manifest.bytes_saved >= len(ready.behaviour.body) * PART // len(BIG) * 0.9
     assert manifest.bytes_fetched <= len(ready.behaviour.body) - manifest.bytes_saved + 200_000
+
+
+def test_a_stop_keeps_what_was_not_yet_due_to_be_saved(
+    ready: World, processor: ArchiveProcessor, saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "SAVE_EVERY_BYTES", 1 << 40)
+    cancellation = Cancellation()
+    ready.behaviour.stall_after = [1 << 40, len(ready.behaviour.body) * 3 // 4]
+
+    def stop() -> None:
+        until(lambda: ready.parts() >= 2)
+        cancellation.set("stopping")
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    with pytest.raises(Cancelled):
+        processor.process(ready.task(), cancellation, checkpoints=Checkpoints(saved))
+    stopping.join()
+    assert saved.only()[1].size >= PART
+    assert finished(ready, processor, saved).bytes_saved > 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "size", "worth"),
+    [
+        (None, 20_000 * MIB, True),  # not known yet
+        (None, PART, False),  # one part
+        (250_000, 16 * MIB, True),
+        (250_000, 20_000 * MIB, True),
+        (100 * MIB, 256 * MIB, False),  # read again in seconds
+        (100 * MIB, 20_000 * MIB, True),
+    ],
+)
+def test_what_is_quickly_read_again_is_not_resumed(rate: float | None, size: int, worth: bool) -> None:
+    transfer = Mock(rate=rate)
+    assert _worth_resuming(transfer, Mock(entry=Mock(size=size))) is worth
+    transfer.archive.identity.etag = None
+    assert not _worth_resuming(transfer, Mock(entry=Mock(size=size)))
 
 
 def test_without_a_hash_in_the_metadata_too(ready: World, processor: ArchiveProcessor, saved: Saved) -> None:
