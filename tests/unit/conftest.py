@@ -40,6 +40,7 @@ class Aws:
     dynamodb: Any
     events: Any
     secrets: Any
+    s3: Any
 
     def queue(self, *, visibility_s: int = 30) -> SourceQueue:
         name = uuid.uuid4().hex
@@ -127,6 +128,7 @@ def aws() -> Iterator[Aws]:
                 ("dynamodb", "dynamodb"),
                 ("events", "events"),
                 ("secrets", "secretsmanager"),
+                ("s3", "s3"),
             )
         }
         # As the services have them, so that what holds for consumer and ledger holds for these calls.
