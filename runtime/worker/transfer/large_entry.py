@@ -29,8 +29,8 @@ _LEAST_READ_BYTES = 4 * 1024
 _READ_S = 0.5  # what a read may take: S3 is sent something before it loses its patience
 _LOSSES = 6  # in a row, with no part arriving between them
 _PAUSE_S = 2.0
-# A save lets an entry be read again from its middle, and costs a tenth of the speed of inflating: not for what
-# is read again from its beginning within this time.
+# Going on in the middle of an entry costs a tenth of the speed of inflating it: not worth it for what is read
+# again from its beginning within this time.
 _RESTART_S = 10.0
 
 
