@@ -152,8 +152,11 @@ class World:
     def parts(self) -> int:
         """Of the unfinished uploads."""
         uploads = self.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
-        asked = [{"Bucket": self.bucket, "Key": u["Key"], "UploadId": u["UploadId"]} for u in uploads]
-        return sum(len(self.s3.list_parts(**upload).get("Parts", [])) for upload in asked)
+        listed = [
+            self.s3.list_parts(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+            for upload in uploads
+        ]
+        return sum(len(answer.get("Parts", [])) for answer in listed)
 
 
 @pytest.fixture

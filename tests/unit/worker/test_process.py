@@ -63,7 +63,8 @@ class World:
     def serve(self, archive: bytes, *, rate: float = 0, hold_at: int = 0) -> None:
         file = self.folder / "archive.zip"
         file.write_bytes(archive)
-        command = [sys.executable, "-m", "tests.unit.worker.paced_archives", file, str(rate), str(hold_at)]
+        program = [sys.executable, "-m", "tests.unit.worker.paced_archives"]
+        command = [*program, str(file), str(rate), str(hold_at)]
         server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
         self.children.append(server)
         assert server.stdout is not None
