@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 import obstore
@@ -78,6 +78,22 @@ def main() -> None:
 
 
 @dataclass(frozen=True)
+class Readable:
+    """obstore's file for zipfile, which wants `bytes` and not only something like them."""
+
+    file: Any
+
+    def read(self, size: int = -1) -> bytes:
+        return bytes(self.file.read(size) if size >= 0 else self.file.read())
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self.file.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self.file.tell())
+
+
+@dataclass(frozen=True)
 class Peer:
     """One archive, and where its entries go."""
 
@@ -88,7 +104,7 @@ class Peer:
 
     def wanted(self, metadata: dict[str, dict[str, Any]]) -> Iterator[Wanted]:
         reader = obstore.open_reader(self.archives, self.archive, buffer_size=READ_BYTES)
-        with zipfile.ZipFile(cast("Any", reader)) as opened:
+        with zipfile.ZipFile(cast("IO[bytes]", Readable(reader))) as opened:
             entries = sorted(opened.infolist(), key=lambda entry: entry.header_offset)
             starts = [*(entry.header_offset for entry in entries), opened.start_dir]
         for entry, (start, stop) in zip(entries, pairwise(starts), strict=True):
