@@ -25,6 +25,8 @@ from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend, Stack
 from moto.cloudformation.parsing import ResourceMap
 
+from local.cloudformation.model import Api
+
 _KEPT = ("Retain", "RetainExceptOnCreate")
 
 
@@ -108,7 +110,8 @@ def _change(self: ResourceMap, key: str) -> Any:
     definition = self._resource_json_map[key]
     kind = parsing.resource_class_from_type(definition["Type"])
     if hasattr(kind.update_from_cloudformation_json, "__isabstractmethod__"):
-        raise ValidationError(message=f"{key}: this emulation cannot change a {definition['Type']}")
+        Api.say(f"{key}: a change of its {definition['Type']}, which moto cannot make")
+        return self._parsed_resources[key]
     changed = parsing.parse_and_update_resource(key, definition, self, self._account_id, self._region_name)
     return self._parsed_resources[key] if changed is None else changed
 

@@ -47,6 +47,10 @@ class _Failing(_Leased):
     """What it began with."""
     failing_error: str | None = None
     """What it met last."""
+    failing_alike: str | None = None
+    """The last failure's reason."""
+    failing_alike_since: Moment | None = None
+    """Since when nothing else was met."""
     failures: int | None = None
     reason: ParkReason | None = None
     """Why it was parked."""

@@ -7,6 +7,7 @@ botocore makes that, with its own pauses, limits and quota against retry storms.
 """
 
 import hashlib
+import os
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +31,12 @@ class NoAnswer(HTTPClientError):
     fmt = "{error}"
 
 
+def _user_agent() -> str:
+    """As botocore says it, so that CloudTrail and whoever stands in the way can tell the callers apart."""
+    application = os.environ.get("AWS_SDK_UA_APP_ID", "")
+    return f"export-processing app/{application}" if application else "export-processing"
+
+
 class JsonService:
     """Thread-safe. `timeouts_again`: a call without an answer is made again (a long poll is not)."""
 
@@ -40,6 +47,7 @@ class JsonService:
         self._scope = unending()
         model = boto.meta.service_model
         self._headers = {
+            "user-agent": _user_agent(),
             "host": client.endpoint.authority,
             "content-type": f"application/x-amz-json-{model.metadata['jsonVersion']}",
         }

@@ -44,13 +44,15 @@ class Signer:
         """The request's head with its signature.
 
         `path` is already escaped and has no query but for "name=value" pairs, sorted, after a "?".
-        `headers` have lower-case names and hold at least "host"; all of them are signed.
+        `headers` have lower-case names and hold at least "host"; all but the user agent are signed, which
+        botocore leaves out too, because proxies may change it.
         """
         credentials = self._credentials.get_frozen_credentials()
         now = self._timestamp()
         signed = {**headers, "x-amz-content-sha256": payload_hash, "x-amz-date": now}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
+        agent = signed.pop("user-agent", None)
         names = sorted(signed)
         lines = [f"{name}:{signed[name]}" for name in names]
         block, listed = "\n".join(lines), ";".join(names)
@@ -63,7 +65,7 @@ class Signer:
         signature = hmac.digest(
             self._signing_key(credentials.secret_key or "", day), to_sign.encode(), "sha256"
         ).hex()
-        text = "\r\n".join(lines)
+        text = "\r\n".join([*lines, f"user-agent:{agent}"] if agent else lines)
         return (
             f"{method} {path} HTTP/1.1\r\n{text}\r\ncontent-length:{length}\r\n"
             f"authorization:AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
