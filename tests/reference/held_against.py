@@ -25,7 +25,7 @@ def _plain(value: Any) -> Any:
     """A value as boto3 gives it, as JSON has it."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    assert isinstance(value, Binary), value
+    assert isinstance(value, Binary | bytes), value
     return ""
 
 
