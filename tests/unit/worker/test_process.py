@@ -26,11 +26,12 @@ from tests.unit.worker.conftest import zip_of
 ROOT = Path(__file__).parents[3]
 MIB = 1024 * 1024
 DOWNLOADS = int(os.environ.get("SLOW_DOWNLOADS", "60"))
-# What a fleet has minutes for: taking on hundreds of downloads, and saving by parts of S3's least size.
+# What a worker takes minutes for: taking on hundreds of downloads, however busy this machine is otherwise,
+# and filling parts, which are of S3's least size here.
 PROGRAM = """
 from runtime.worker.bounds import admission
 from runtime.worker.transfer import memory, resume
-admission.START = 1_000
+admission.START, admission._WINDOW_S = 1_000, float('inf')
 memory.PART_BYTES, resume.SAVE_EVERY_BYTES = {part}, {save}
 from runtime.worker.__main__ import main
 main()
@@ -175,7 +176,8 @@ def test_sigterm_hands_over_every_slow_download_in_time(world: World) -> None:
     assert world.waiting() == DOWNLOADS
     assert world.leases() == [0.0] * DOWNLOADS
     assert world.uploads() == []
-    assert world.log().count("Handed over (stopping)") >= DOWNLOADS
+    # The poll that was under way may bring back some of what has just been handed over, once.
+    assert DOWNLOADS <= world.log().count("Handed over (stopping)") <= DOWNLOADS + 10
     assert "Stopped, nothing in hand" in world.log()
 
 
