@@ -47,6 +47,14 @@ synth: setup ## synthesize every environment into cdk.out: no credentials, no Do
 docs: synth ## docs/resources.md, from the synthesized templates
 	$(BIN)/python -m stacks.resource_table cdk.out > docs/resources.md.new && mv docs/resources.md.new docs/resources.md
 
+.PHONY: reference
+reference: synth ## docs/reference and docs/contracts, from models, settings, events, commands and templates
+	$(BIN)/python -m ops.reference cdk.out
+
+.PHONY: docs-site
+docs-site: setup ## the documentation as a site, in ./site; a link that leads nowhere is an error
+	$(BIN)/mkdocs build --strict --quiet
+
 .PHONY: gate
 gate: setup ## compare every stack with BASE=<git ref>; blocks what loses data or opens a door (docs/gate.md)
 	@test -n "$(BASE)" || { echo "usage: make gate BASE=<git ref>, for example BASE=origin/main" >&2; exit 2; }
@@ -59,8 +67,7 @@ golden: setup ## write the golden templates under tests/golden
 .PHONY: generate
 generate: setup ## refresh all that is generated: settings and contract schemas, golden templates, docs/resources.md, diagrams, corpus, locks
 	$(BIN)/python -m runtime.shared.settings_schema
-	$(MAKE) golden docs diagram
-	$(BIN)/python -m ops.reference
+	$(MAKE) golden docs diagram reference
 	$(BIN)/python -m tests.archives.build
 	$(MAKE) lock
 

@@ -1,13 +1,25 @@
-"""`python -m ops.reference`: write all of it."""
+"""`python -m ops.reference cdk.out`: write all of it, for a synthesized assembly."""
 
-from ops.reference import schemas
+import sys
+from pathlib import Path
+
+from ops.reference import alarms, commands, events, metrics, schemas, settings
+from ops.reference.pages import FOLDER
 
 
-def main() -> None:
-    schemas.FOLDER.mkdir(exist_ok=True)
-    for path, text in schemas.files().items():
-        path.write_text(text)
+def files(assembly: Path) -> dict[Path, str]:
+    """What this package is answerable for."""
+    return {
+        **schemas.files(),
+        FOLDER / "settings.md": settings.render(),
+        FOLDER / "metrics.md": metrics.render(),
+        FOLDER / "alarms.md": alarms.render(assembly),
+        FOLDER / "events.md": events.render(),
+        FOLDER / "commands.md": commands.render(),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    for path, text in files(Path(sys.argv[1])).items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)

@@ -33,7 +33,9 @@ class CommonSettings(VendorProfile):
     """Variables that the orchestrator and the worker share; the field name in upper case is the variable."""
 
     # env_ignore_empty: a task definition writes "" where it means "the default".
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, use_attribute_docstrings=True
+    )
 
     service_mode: Literal["orchestrator", "worker"]
     """Each service narrows this to its own name, so that the wrong image command cannot start."""

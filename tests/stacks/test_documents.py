@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from ops.reference.__main__ import files
 from stacks.resource_table import render
 from tests.stacks.conftest import ROOT
 
@@ -37,3 +38,11 @@ def test_every_section_answers_three_questions(question):
 
 def test_the_resource_table_is_fresh(assembly):
     assert (ROOT / "docs" / "resources.md").read_text() == render(assembly), "run `make docs`"
+
+
+def test_the_generated_reference_is_fresh(assembly):
+    """`make generate` writes it."""
+    stale = [
+        path.name for path, text in files(assembly).items() if not path.exists() or path.read_text() != text
+    ]
+    assert not stale
