@@ -53,7 +53,7 @@ reference: synth ## docs/reference and docs/contracts, from models, settings, ev
 
 .PHONY: docs-site
 docs-site: setup ## the documentation as a site, in ./site; a link that leads nowhere is an error
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: gate
 gate: setup ## compare every stack with BASE=<git ref>; blocks what loses data or opens a door (docs/gate.md)

@@ -10,7 +10,9 @@ from typing import Any
 import botocore.session
 import pytest
 from botocore import xform_name
+from typer.main import get_command
 
+from ops.cli.app import app
 from ops.reference.metrics import METRICS
 from ops.reference.schemas import CONTRACTS, schema
 from runtime.shared.contracts import EntryOutcome, MissingReason, ParkReason
@@ -95,6 +97,7 @@ def _source(room: str) -> str:
 
 
 NAMES = names()
+OPERATORS = get_command(app).commands.keys()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("word", sorted(set(code_words(RUNBOOK))))
@@ -104,6 +107,8 @@ def test_every_code_word_is_something(word: str) -> None:
 
 def exists(word: str) -> bool:
     if word in NAMES or OBJECTS.fullmatch(word):
+        return True
+    if word.split(maxsplit=1)[0] in OPERATORS:
         return True
     if word.startswith(("aws ", "cdk ", "python -m ")):
         return all(map(_command_exists, re.findall(r"(?:^|\| )((?:aws|cdk|python) [^|]*)", word)))
@@ -127,6 +132,9 @@ def _command_exists(line: str) -> bool:
         return arguments[1] in {xform_name(name, "-") for name in model.operation_names}
     if tool == "cdk":
         return arguments[0] in {"deploy", "synth", "diff"}
+    if arguments[1] == "ops":
+        asked = [word for word in arguments[2:] if not word.startswith("-") and word != "prod"]
+        return asked[0] in {*OPERATORS, "…"}
     return Path(ROOT / arguments[1].replace(".", "/")).exists() or _module(arguments[1])
 
 
