@@ -81,6 +81,7 @@ class AwsClient:
         paced: bool = True,
     ) -> None:
         self.endpoint = endpoint
+        self._origin = endpoint.origin
         self._signer = signer
         self._tls = tls if endpoint.tls else None
         self._on_first_use = on_first_use
@@ -110,32 +111,37 @@ class AwsClient:
         """Wait for the answer, with retries. Raises AwsError, AwsUnreachable, or what the scope ended
         with.
         """
+        try:
+            return self._receive(exchange, scope)
+        except (TransferError, AwsError) as error:
+            return self._try_again(exchange, error, scope)
+
+    def _try_again(self, exchange: Exchange, error: TransferError | AwsError, scope: Scope) -> Success:
         backoff = Backoff(scope.wait, attempts=_ATTEMPTS, base_s=_BACK_OFF_BASE_S, max_s=_BACK_OFF_MAX_S)
         patient_until = time.monotonic() + _SLOW_DOWN_PATIENCE_S
         while True:
-            reused = exchange.connection is not None and exchange.connection.reused
-            try:
-                return self._receive(exchange, scope)
-            except TransferError as error:
+            reused = slowed = False
+            if isinstance(error, AwsError):
+                if not error.retryable:
+                    raise error
+                failure: Exception = error
+                # The rate gives way, not the retries; the next request waits for its turn.
+                slowed = error.code in SLOW_DOWN and time.monotonic() < patient_until
+            else:
                 scope.check()
-                failure: Exception = AwsUnreachable(
+                failure = AwsUnreachable(
                     exchange.call.operation,
                     f"no answer from {self.endpoint.host} after {backoff.failures + 1} attempts: {error}",
                 )
-                if reused:  # the other side may close an idle connection whenever it likes: no fault of its
-                    exchange = self._send(exchange.call, scope, fresh=True)
-                    continue
-            except AwsError as error:
-                if not error.retryable:
-                    raise
-                failure = error
-                if error.code in SLOW_DOWN and time.monotonic() < patient_until:
-                    # The rate gives way, not the retries; the next request waits for its turn.
-                    exchange = self._send(exchange.call, scope, fresh=False)
-                    continue
-            if not backoff.failed():
+                # The other side may close an idle connection whenever it likes: no fault of its.
+                reused = exchange.connection is not None and exchange.connection.reused
+            if not (reused or slowed) and not backoff.failed():
                 raise failure
-            exchange = self._send(exchange.call, scope, fresh=False)
+            exchange = self._send(exchange.call, scope, fresh=reused)
+            try:
+                return self._receive(exchange, scope)
+            except (TransferError, AwsError) as again:
+                error = again
 
     def open(self, call: Call, scope: Scope) -> "Streaming":
         """Send a request's head now, and its `length` bytes of body as they come. Nothing is tried again.
@@ -173,7 +179,7 @@ class AwsClient:
         self.pace.wait(scope)
         try:
             head = self._signer.head(call.method, call.path, call.headers, call.payload_hash, call.length)
-            connection = None if fresh else self._pool.take(self.endpoint.origin)
+            connection = None if fresh else self._pool.take(self._origin)
             if connection is None:
                 connection = self._connect(scope)
             scope.track(connection)
@@ -194,7 +200,7 @@ class AwsClient:
         finally:
             scope.untrack(connection)
             if read and not scope.ended:
-                self._pool.give(self.endpoint.origin, connection)
+                self._pool.give(self._origin, connection)
             else:
                 connection.close()
         if 200 <= head.status < 300:

@@ -131,7 +131,8 @@ class HttpConnection:
 
     def _block(self) -> bytes:
         """A head, or trailers: everything up to a blank line."""
-        data, searched, deadline = self._pending, 0, self._deadline()
+        searched, deadline = 0, self._deadline()
+        data = self._pending or self._recv(deadline)
         while (end := end_of_head(data, searched)) < 0 and len(data) <= MAX_HEAD_BYTES:
             searched = len(data)
             data += self._recv(deadline)

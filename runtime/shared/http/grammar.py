@@ -19,8 +19,8 @@ MAX_LINE_BYTES = 4 * 1024
 
 # RFC 9110, 5.5: no CR, LF or NUL in a value. Other controls are harmless here and do occur; VT and FF are
 # refused as h11 refuses them.
-_VALUE = rb"[^\x00\r\n\x0b\x0c]*"
-_TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+_VALUE = rb"[^\x00\r\n\x0b\x0c]*+"
+_TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]++"
 _EOL = rb"\r?\n"
 _FIELD_LINE = rb"%b:%b%b(?:[ \t]+%b%b)*" % (_TOKEN, _VALUE, _EOL, _VALUE, _EOL)
 _STATUS_LINE = rb"HTTP/1\.[0-9] [1-9][0-9]{2}(?: %b)?%b" % (_VALUE, _EOL)
@@ -54,7 +54,9 @@ class Head(NamedTuple):
     @property
     def keeps_connection(self) -> bool:
         """Whether the other side means to serve further requests on it (9.3)."""
-        options = {option.strip().lower() for option in self.headers.get("connection", "").split(",")}
+        if "connection" not in self.headers:
+            return not self.http_1_0
+        options = {option.strip().lower() for option in self.headers["connection"].split(",")}
         return "close" not in options and (not self.http_1_0 or "keep-alive" in options)
 
 
@@ -88,10 +90,10 @@ def parse_head(block: bytes) -> Head:
     for field in fields[:-2]:
         name, _, value = field.partition(":")
         name, value = name.lower(), value.strip(" \t")
-        earlier = headers.get(name)
         # Coded twice is not the same as coded once.
-        once = earlier is None or (earlier == value and name != "transfer-encoding")
-        headers[name] = value if once else f"{earlier}, {value}"
+        if name in headers and (headers[name] != value or name == "transfer-encoding"):
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
     return Head(int(status[9:12]), headers, status[7] == "0")
 
 
@@ -123,6 +125,8 @@ def body_length(head: Head, *, bodyless: bool) -> BodyLength:
 
 
 def _the_length(lengths: str) -> int:
+    if _LENGTH.fullmatch(lengths):  # said once, as nearly always
+        return int(lengths)
     first, *others = {length.strip(" \t") for length in lengths.split(",")}
     if others or not _LENGTH.fullmatch(first):
         raise FramingError(f"the answer's Content-Length is {lengths[:60]!r}")

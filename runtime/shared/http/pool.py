@@ -39,8 +39,10 @@ class ConnectionPool:
                 idle = self._by_origin.get(origin)
                 if idle is None:
                     return None
-                connection = idle[-1]
-                self._remove(connection)
+                connection = idle.pop()
+                del self._idle[connection]
+                if not idle:
+                    del self._by_origin[origin]
             if time.monotonic() - connection.idle_since < _LONGEST_IDLE_S and connection.looks_alive():
                 return connection
             connection.close()
@@ -53,7 +55,11 @@ class ConnectionPool:
         connection.reused, connection.idle_since = True, time.monotonic()
         with self._lock:
             self._idle[connection] = origin
-            self._by_origin.setdefault(origin, []).append(connection)
+            idle = self._by_origin.get(origin)
+            if idle is None:
+                self._by_origin[origin] = [connection]
+            else:
+                idle.append(connection)
             dropped = self._surplus(connection.idle_since - _LONGEST_IDLE_S)
         for surplus in dropped:
             surplus.close()

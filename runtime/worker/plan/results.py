@@ -119,7 +119,7 @@ class Results:
         in_s3 = {_CODES[outcome] for outcome in _OUTCOMES if outcome.in_s3}
         for index, code in enumerate(self._rows[:: _ROW.size], self.first):
             if code in in_s3:
-                yield self.directory[index].name
+                yield self.directory.name(index)
             if index % _LET_GO_EVERY == 0:
                 self.directory.workspace.let_go()
 
