@@ -1,6 +1,6 @@
 """docs/reference/metrics.md: what the services measure of themselves.
 
-A test finds the names in the code and holds this list against them.
+tests/unit/ops/reference/test_metrics.py finds the names in the code and holds this list against them.
 """
 
 from ops.reference.pages import page, section, table
@@ -27,6 +27,8 @@ METRICS: dict[str, tuple[str, str, str]] = {
     "UploadSuccess": (WORKER, "count", "Files that were put into S3"),
     "UploadFailure": (WORKER, "count", "Objects that S3 did not take after all attempts"),
     "BytesDownloaded": (WORKER, "bytes", "Compressed bytes that came over the network"),
+    "BytesFromHost": (WORKER, "bytes", "Compressed bytes that came from each download host, by `host`"),
+    "FailuresOfHost": (WORKER, "count", "Downloads that failed for reasons of the host, by `host`"),
     "BytesUploaded": (WORKER, "bytes", "Bytes that were sent to S3"),
     "BytesSaved": (WORKER, "bytes", "Compressed bytes that an earlier attempt had brought in already"),
     "EntriesMatched": (WORKER, "count", "Files of archives that are in S3 now"),

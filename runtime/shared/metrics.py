@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -34,15 +34,19 @@ class Metrics:
         self._dimensions = {"service": service, "environment": environment}
         self._interval_s = interval_s
         self._lock = threading.Lock()
-        self._values: dict[tuple[str, Unit], list[float]] = {}
+        self._values: dict[Dimensions, dict[tuple[str, Unit], list[float]]] = {}
         self._gauges: dict[tuple[str, Unit, Dimensions], float] = {}
+        self._asked: list[Callable[[], None]] = []
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, name: str, value: float = 1, unit: Unit = "Count") -> None:
-        """One observation; counts are summed until the flush, other units keep every value."""
+    def add(self, name: str, value: float = 1, unit: Unit = "Count", **dimensions: str) -> None:
+        """One observation; counts are summed until the flush, other units keep every value. Of `dimensions`
+        the same holds as for a gauge's.
+        """
         with self._lock:
-            values = self._values.setdefault((name, unit), [])
+            line = self._values.setdefault(tuple(sorted(dimensions.items())), {})
+            values = line.setdefault((name, unit), [])
             if unit in {"Count", "Bytes"} and values:
                 values[0] += value
             else:
@@ -54,6 +58,10 @@ class Metrics:
         """
         with self._lock:
             self._gauges[name, unit, tuple(sorted(dimensions.items()))] = value
+
+    def ask(self, before_flush: Callable[[], None]) -> None:
+        """Call it before every flush: it adds what somebody counts anyway, and need not tell each time."""
+        self._asked.append(before_flush)
 
     @contextmanager
     def timer(self, name: str) -> Iterator[None]:
@@ -78,11 +86,12 @@ class Metrics:
 
     def flush(self) -> None:
         """Write everything added since the last flush, and every gauge."""
+        for before_flush in self._asked:
+            before_flush()
         with self._lock:
-            lines: dict[Dimensions, dict[tuple[str, Unit], list[float]]] = {(): dict(self._values)}
+            lines, self._values = self._values, {}
             for (name, unit, dimensions), level in self._gauges.items():
                 lines.setdefault(dimensions, {})[name, unit] = [level]
-            self._values.clear()
         for dimensions, values in lines.items():
             self._write_all(values, dimensions)
 

@@ -18,7 +18,7 @@ from runtime.worker.count.expected import ExpectedFiles
 from runtime.worker.handler import DownloadHandler
 from runtime.worker.manifest.join import Joiner
 from runtime.worker.manifest.publish import Publisher
-from runtime.worker.metrics import WorkerMetrics
+from runtime.worker.metrics import HostMetrics, WorkerMetrics
 from runtime.worker.parts import TaskParts
 from runtime.worker.retirement import Retirement
 from runtime.worker.settings import WorkerSettings
@@ -36,6 +36,7 @@ def main() -> None:
         settings, clients, parts.api, parts.circuits, permits, protect=parts.protection.hold
     )
     metrics = WorkerMetrics(parts.metrics)
+    parts.metrics.ask(HostMetrics(parts.metrics, processor.hosts.totals))
     handler = DownloadHandler(
         processor=processor,
         ledger=parts.ledger,

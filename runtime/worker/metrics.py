@@ -1,14 +1,17 @@
 """What the worker measures about its work, in the names that the dashboards and alarms use."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.ledger.types import JobOutcome
 from runtime.shared.metrics import Metrics
+from runtime.worker.fetch.hosts import HostTotals
 from runtime.worker.manifest.manifest import Manifest
 
+_MOST_HOSTS = 20
+"""With metrics of their own, which are paid for; a vendor serves its archives from a few."""
 _UPLOADS = frozenset({"PutObject", "UploadPart"})
 
 
@@ -59,3 +62,25 @@ class WorkerMetrics:
         """A task failed; when it was S3 that did not take an object, after the retries, that is counted."""
         if isinstance(error, AwsError | AwsUnreachable) and error.operation in _UPLOADS:
             self._metrics.add("UploadFailure")
+
+
+class HostMetrics:
+    """What comes from each download host, and how often it fails, as it grows: asked before each flush."""
+
+    def __init__(self, metrics: Metrics, totals: Callable[[], Mapping[str, HostTotals]]) -> None:
+        self._metrics = metrics
+        self._totals = totals
+        self._told: dict[str, HostTotals] = {}
+
+    def __call__(self) -> None:
+        """Add what has changed since the last time."""
+        for host, now in self._totals().items():
+            if now == (0, 0) or (host not in self._told and len(self._told) >= _MOST_HOSTS):
+                continue
+            before = self._told.get(host, HostTotals(0, 0))
+            self._told[host] = now
+            if now != before:
+                # CloudWatch takes ASCII alone as a dimension's value.
+                name = host.encode("ascii", "backslashreplace").decode()
+                self._metrics.add("BytesFromHost", now.bytes - before.bytes, "Bytes", host=name)
+                self._metrics.add("FailuresOfHost", now.failures - before.failures, host=name)

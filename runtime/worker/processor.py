@@ -265,7 +265,7 @@ class ArchiveProcessor:
             # What is spooled would have to be fetched again, all of it.
             attempt.protected.enter_context(self.protect(attempt.cancellation))
 
-        with self.hosts.call(locator.url) as host_is_well:
+        with self.hosts.call(locator.url, _Growth(attempt.meter)) as host_is_well:
             with timings.stage("open"):
                 archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew, on_spool=protect)
             host_is_well()

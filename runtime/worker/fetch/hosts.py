@@ -1,12 +1,14 @@
-"""The circuits of the hosts that downloads come from.
+"""The hosts that downloads come from: the circuit of each, and what has come from it.
 
 An archive's opening and what follows are one call: opening it says that the host is well, and a download that
 fails for good, then or later, that it is not.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from threading import Timer
+from dataclasses import dataclass, field
+from threading import Lock, Timer
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from runtime.shared.circuits import Circuits
@@ -14,11 +16,26 @@ from runtime.shared.consumer import Cancellation, Cancelled
 from runtime.shared.export_api.auth import SECRET
 from runtime.shared.http.errors import TransferError
 from runtime.shared.scope import scope_of
+from runtime.worker.bounds.traffic import Counted, Traffic
 from runtime.worker.fetch.errors import DownloadFailed
 from runtime.worker.fetch.transport import Transport
 
 KIND = "download"
 _MOST_HOSTS = 100
+_THE_OTHERS = "other"
+
+
+class HostTotals(NamedTuple):
+    """What has come from a host since the process began, and how often it failed."""
+
+    bytes: int
+    failures: int
+
+
+@dataclass(slots=True)
+class _Host:
+    traffic: Traffic = field(default_factory=Traffic)
+    failures: int = 0
 
 
 class DownloadHosts:
@@ -30,19 +47,44 @@ class DownloadHosts:
         self._circuits = circuits
         self._transport = transport
         self._last: dict[str, str] = {}
+        self._lock = Lock()
+        self._hosts: dict[str, _Host] = {}
         if circuits is not None:
             deadline_s = circuits.config.probe_deadline_s
             circuits.add(KIND, counts=_counts, probe=lambda dependency: self._probe(dependency, deadline_s))
 
     @contextmanager
-    def call(self, url: str) -> Iterator[Callable[[], None]]:
-        """Guard the download of one archive; call what it gives once the archive is open. Raises
-        CircuitOpen.
+    def call(self, url: str, download: Counted) -> Iterator[Callable[[], None]]:
+        """Guard the download of one archive, and count it; call what it gives once the archive is open.
+        Raises CircuitOpen.
         """
+        name = (urlsplit(url).hostname or "").lower()
+        host = self._host(name)
+        with self._guarded(f"{KIND}:{name}", url) as host_is_well, host.traffic.of(download):
+            try:
+                yield host_is_well
+            except DownloadFailed as error:
+                if error.of_host:
+                    with self._lock:
+                        host.failures += 1
+                raise
+
+    def totals(self) -> Mapping[str, HostTotals]:
+        """By host; beyond the first hundred they are counted together."""
+        with self._lock:
+            hosts = dict(self._hosts)
+        return {name: HostTotals(host.traffic.total, host.failures) for name, host in hosts.items()}
+
+    def _host(self, name: str) -> _Host:
+        with self._lock:
+            known = name in self._hosts or len(self._hosts) < _MOST_HOSTS
+            return self._hosts.setdefault(name if known else _THE_OTHERS, _Host())
+
+    @contextmanager
+    def _guarded(self, dependency: str, url: str) -> Iterator[Callable[[], None]]:
         if self._circuits is None:
             yield lambda: None
             return
-        dependency = f"{KIND}:{(urlsplit(url).hostname or '').lower()}"
         if dependency in self._last or len(self._last) < _MOST_HOSTS:
             self._last[dependency] = url
         with self._circuits.call(dependency) as succeeded:

@@ -8,6 +8,7 @@ from runtime.shared.circuits import CircuitOpen
 from runtime.shared.consumer import Cancellation
 from runtime.worker.fetch.errors import DownloadFailed
 from runtime.worker.fetch.hosts import DownloadHosts
+from runtime.worker.fetch.meter import ByteMeter
 from runtime.worker.processor import NoApi
 from runtime.worker.wiring import wire_processor
 from tests.unit.shared.circuits.fleet import unshared
@@ -57,7 +58,7 @@ def test_one_archives_own_trouble_says_nothing_of_its_host() -> None:
     hosts = DownloadHosts(circuits, None)  # type: ignore[arg-type]
     for of_host in (False, True):
         assert not circuits.view
-        with suppress(DownloadFailed), hosts.call("https://files.example.com/x"):
+        with suppress(DownloadFailed), hosts.call("https://files.example.com/x", ByteMeter(nothing)):
             raise DownloadFailed("404, even to a fresh download URL", of_host=of_host)
     assert set(circuits.view) == {"download:files.example.com"}
 
@@ -82,6 +83,35 @@ def test_polling_is_paused_when_nothing_that_was_used_can_be_reached(
 ) -> None:
     hosts = DownloadHosts(unshared(), None)  # type: ignore[arg-type]
     for url in used:
-        with hosts.call(url):
+        with hosts.call(url, ByteMeter(nothing)):
             pass
     assert hosts.need(frozenset(away), with_credentials=lambda url: "//own/" in url) is needed
+
+
+def test_each_hosts_bytes_and_failures_are_counted_while_they_come() -> None:
+    hosts = DownloadHosts(None, None)  # type: ignore[arg-type]
+    going = ByteMeter(nothing)
+    with hosts.call("https://A.example/1", going):
+        going.add(70)
+        assert hosts.totals() == {"a.example": (70, 0)}
+        with suppress(DownloadFailed), hosts.call("https://b.example/2", ByteMeter(nothing)):
+            raise DownloadFailed("503")
+        with suppress(DownloadFailed), hosts.call("https://b.example/3", ByteMeter(nothing)):
+            raise DownloadFailed("404, even to a fresh download URL", of_host=False)
+        going.add(7)
+    assert hosts.totals() == {"a.example": (77, 0), "b.example": (0, 1)}
+
+
+def test_a_thousand_hosts_are_counted_in_bounded_memory() -> None:
+    hosts = DownloadHosts(None, None)  # type: ignore[arg-type]
+    for number in range(1_000):
+        meter = ByteMeter(nothing)
+        with hosts.call(f"https://h{number}.example/", meter):
+            meter.add(1)
+    totals = hosts.totals()
+    assert len(totals) == 101
+    assert sum(total.bytes for total in totals.values()) == 1_000
+
+
+def nothing() -> None:
+    """Nobody listens to these meters."""
