@@ -138,6 +138,11 @@ def _drawn(now: Overview) -> Group:
     for name, rate in now.rates.items():
         amount = f"{size(int(rate))}/s" if name.startswith("Bytes") else f"{rate:,.1f}/s"
         lines.append(Text(f"{name:22}  {amount}"))
+    for host in now.hosts:
+        state = "" if host.state == "closed" else f", {host.state}"
+        failures = f", {host.failures_per_min:,.1f} failures a minute" if host.failures_per_min else ""
+        gives = f"{size(int(host.bytes_per_s))}/s{failures}{state}"
+        lines.append(Text(f"from {clean(host.host):17}  {gives}"))
     for finding in now.findings:
         lines.append(Text(f"• {clean(finding.what)}", style="yellow"))
         lines.append(Text(f"    {clean(finding.do)}", style="bold"))

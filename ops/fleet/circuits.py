@@ -20,7 +20,7 @@ VENDOR = "vendor"
 HONOURED_WITHIN_S = 12
 """Each task looks every 10 seconds, give or take a fifth."""
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-_DOWNLOAD = "download"
+DOWNLOAD = "download"
 _ATTEMPTS = 5
 
 
@@ -44,7 +44,7 @@ def _dependencies(scope: str) -> Iterator[str]:
     elif scope in SERVICES:
         yield f"{SERVICE}:{scope}"
     elif _HOST.fullmatch(scope.lower()) and ("." in scope or scope == "localhost"):
-        yield f"{_DOWNLOAD}:{scope.lower()}"
+        yield f"{DOWNLOAD}:{scope.lower()}"
     else:
         raise Unusable(
             f"{scope!r} is nothing to pause: name {', '.join(SERVICES)}, {VENDOR} (both), or a download host "

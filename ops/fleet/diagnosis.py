@@ -1,5 +1,6 @@
 """Where a job or the fleet is stuck, or went wrong, in sentences, each with the command that acts on it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -7,9 +8,13 @@ from datetime import UTC, datetime
 from ops.fleet.advice import of_missing, of_parking
 from ops.fleet.documents import Archive, Circuit, Finding, Job, Queue, StateCount, Trouble
 from ops.fleet.wording import age_of, command, first_line
+from runtime.shared.export_api.auth import SECRET
 
 _MANY_TRIES = 5
 _SHOWN_REASONS = 5
+_CLOSES = "it closes by itself once a probe succeeds; meanwhile messages wait"
+_CREDENTIALS = ". Credentials: put the new value into the secret"
+_DENIED = re.compile(r"\b40[13]\b")
 
 
 def of_job(job: Job, archives: Sequence[Archive], circuits: Sequence[Circuit]) -> list[Finding]:
@@ -45,7 +50,9 @@ def circuit_finding(circuit: Circuit) -> Finding:
         )
     return Finding(
         what=f"the circuit of {circuit.dependency} has been {circuit.state} for {age}: {circuit.reason}",
-        do="it closes by itself once a probe succeeds; credentials: put the new value into the secret",
+        do=_CLOSES + _CREDENTIALS
+        if circuit.dependency == SECRET or _DENIED.search(circuit.reason)
+        else _CLOSES,
     )
 
 

@@ -340,12 +340,22 @@ class Point(Document):
 
 
 class Series(Document):
-    """A metric over time, summed over the tasks."""
+    """A metric over time, summed over the tasks; of one download host where `host` is named."""
 
     name: str
+    host: str = ""
     unit: str
     period_s: float
     points: list[Point]
+
+
+class HostRate(Document):
+    """A download host over the last minutes; `state` is its circuit's, or `paused`."""
+
+    host: str
+    bytes_per_s: float
+    failures_per_min: float
+    state: str = "closed"
 
 
 class Overview(Document):
@@ -358,6 +368,7 @@ class Overview(Document):
     circuits: list[Circuit]
     rates: dict[str, float]
     """By metric: per second, over the last minutes."""
+    hosts: list[HostRate] = []
     findings: list[Finding]
 
 

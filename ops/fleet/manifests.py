@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.fleet.documents import ManifestDocument, Manifests, MissingFile, MissingFiles
+from ops.fleet.documents import Job, ManifestDocument, Manifests, MissingFile, MissingFiles
 from ops.fleet.environment import Fleet
 from ops.fleet.jobs import find_job
 from ops.fleet.refusals import NotFound
@@ -67,6 +67,14 @@ def missing_of(fleet: Fleet, export_job_id: str, *, limit: int = 100_000) -> Mis
         files=files,
         complete=len(files) == reasons.total(),
     )
+
+
+def first_missing(fleet: Fleet, job: Job, limit: int) -> list[MissingFile]:
+    """The first of them, however long the list is; [] where it cannot be read any more."""
+    try:
+        return [MissingFile(**line) for line in islice(_lines(fleet, job.missing_key), limit)]
+    except NotFound:
+        return []
 
 
 def _prefix(fleet: Fleet, job: str) -> str:

@@ -50,7 +50,8 @@ def why_of(job: Job) -> str:
     if job.reason:
         return f"{job.reason}: {first_line(job.error)}"
     if trouble is not None:
-        return f"{trouble.reason} for {age_of(trouble.since)}: {first_line(trouble.error)}"
+        error = f": {first_line(trouble.error)}" if trouble.error else ""
+        return f"{trouble.reason} for {age_of(trouble.since)}{error}"
     if job.archives.parked:
         return f"{job.archives.parked} archives parked"
     if job.missing:

@@ -18,7 +18,7 @@ from ops.fleet.diagnosis import circuit_finding, of_job
 from ops.fleet.documents import STATES
 from ops.fleet.environment import Fleet
 from ops.fleet.history import steps_of
-from ops.fleet.manifests import missing_of
+from ops.fleet.manifests import first_missing
 from ops.fleet.queues import depths, names_of
 from ops.fleet.refusals import NotFound, Refusal, declined
 from ops.fleet.throughput import series_of
@@ -130,7 +130,7 @@ def _jobs(fleet: Fleet, words: Mapping[str, str]) -> Mapping[str, Any]:
 
 def _job(fleet: Fleet, words: Mapping[str, str]) -> Mapping[str, Any]:
     job, archives = jobs.find_with_archives(fleet, words["id"])
-    missing = missing_of(fleet, job.export_job_id, limit=_SHOWN_LINES) if job.missing else None
+    missing = first_missing(fleet, job, _SHOWN_LINES) if job.missing else []
     archives.sort(key=lambda one: (one.state == "done", one.failing is None, one.file_id))
     return {
         "job": job,

@@ -11,7 +11,9 @@ _WIDTH, _HEIGHT, _BASE = 600, 120, 100
 _TEMPLATE = Markup(
     '<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
     '<line class="axis" x1="0" y1="{base}" x2="{width}" y2="{base}"/>{bars}'
-    '<text x="0" y="{text}">{first}</text><text x="{width}" y="{text}" text-anchor="end">{last}</text></svg>'
+    '<text x="{width}" y="{text}" text-anchor="end">{last}</text>'
+    '<text x="{middle}" y="{text}" text-anchor="middle">{peak}</text>'
+    '<text x="0" y="{text}">{first}</text></svg>'
 )
 _BAR = Markup('<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}"><title>{title}</title></rect>')
 
@@ -48,6 +50,8 @@ def plot(series: Series) -> Markup:
         text=_HEIGHT - 4,
         label=escape(f"{series.name}: highest {told(series, highest)}, last {told(series, latest)}"),
         bars=bars,
+        middle=_WIDTH // 2,
+        peak=f"highest {told(series, highest)}" if highest else "nothing",
         first=_at(points[0].at if points else None),
         last=_at(points[-1].at if points else None),
     )

@@ -190,7 +190,7 @@ class Site:
 
 def sanitised(job: str) -> str:
     """A group as SQS takes it."""
-    return job if job.isascii() else ""
+    return job if job.isascii() and len(job) <= 128 else ""
 
 
 def _queues(sqs: Any, unique: str) -> dict[str, str]:
