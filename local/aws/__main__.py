@@ -15,7 +15,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.aws import authorisation, dynamodb, sqs_rules
+from local.aws import authorisation, dynamodb, sqs_moves, sqs_rules
 from local.cloudformation import register
 
 _log_lock = threading.Lock()
@@ -89,6 +89,7 @@ def main() -> None:
     authorisation.install(lambda key, action: _log({"used": {"access_key": key, "action": action}}))
     dynamodb.install()
     sqs_rules.install()
+    sqs_moves.install()
     application = _explain_denials(_Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=MotoRequestHandler)
     # moto takes the name in a TemplateURL for a bucket's unless it is localhost.

@@ -5,6 +5,7 @@ needs `sqs:SendMessage`, a transaction needs the permission of each of its write
 checks against the resource `*`, which no policy for one table or one secret matches.
 """
 
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -73,6 +74,8 @@ def _needed(response: Any, resource: str) -> Iterator[tuple[str, str]]:
     operation = response._get_action()  # noqa: SLF001
     prefix = f"arn:aws:{response.service_name}:{response.region}:{response.current_account}"
     match response.service_name:
+        case "sqs" if operation.endswith(("MessageMoveTask", "MessageMoveTasks")):
+            yield from _of_move(operation, json.loads(response.raw_body))
         case "sqs":
             yield operation.removesuffix("Batch"), resource
         case "dynamodb":
@@ -87,6 +90,17 @@ def _needed(response: Any, resource: str) -> Iterator[tuple[str, str]]:
                 yield operation, name if name.startswith("arn:") else f"{prefix}:event-bus/{name}"
         case _:
             yield operation, resource
+
+
+def _of_move(operation: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """SQS moves with the permissions of whoever asks it to."""
+    source = body.get("SourceArn") or json.loads(base64.b64decode(body["TaskHandle"]))["sourceArn"]
+    yield operation, source
+    if operation == "StartMessageMoveTask":
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"):
+            yield action, source
+        if "DestinationArn" in body:
+            yield "SendMessage", body["DestinationArn"]
 
 
 def _tables(operation: str, body: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -207,8 +207,6 @@ def _moved(moved: Moved) -> None:
         say(f"{moved.failed:,} were not taken by SQS and are still parked; try again")
     if moved.file:
         say(f"written to {moved.file}")
-    if moved.task_handle:
-        say("SQS moves them now; `export-ops watch` shows the queues")
 
 
 def _bounded(looked_at: int, waiting: int) -> None:

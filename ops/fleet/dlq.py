@@ -7,7 +7,7 @@ each see a part of it.
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +30,8 @@ _LONG_BYTES = 512 * 1024
 # Longer than it takes to go through what is waiting; what is held longer is seen again, and known by its id.
 _HELD_S = 120
 _EMPTY_ANSWERS = 2
+_UNDER_WAY = ("RUNNING", "CANCELLING")
+_POLL_S = 1.0
 _SENT = ("DataType", "StringValue", "BinaryValue")
 _SYSTEM = ("SentTimestamp", "MessageGroupId")
 Raw = Mapping[str, Any]
@@ -95,16 +97,16 @@ def redrive(
 ) -> Moved:
     """Send the chosen messages back to their queue, at most `rate` a second.
 
-    A whole queue is moved by SQS itself; a choice by receiving, sending and only then deleting: a crash in
-    between leaves a message twice, which the services know how to take, and never none. Raises Unusable,
-    botocore's errors.
+    A whole queue is moved by SQS itself, and goes on being moved if nobody waits; a choice by receiving,
+    sending and only then deleting: a crash in between leaves a message twice, which the services know how
+    to take, and never none. Raises Unusable, Declined, botocore's errors.
     """
     if rate is not None and not 1 <= rate <= MOST_PER_S:
         raise Unusable(f"a rate is between 1 and {MOST_PER_S} messages a second, not {rate}")
     if dry_run:
         return _would("redrive", fleet, selection)
-    if selection.everything and fleet.log_folder is None:  # the local platform's SQS cannot
-        return _move_whole(fleet, selection, rate)
+    if selection.everything:
+        return _move_whole(fleet, selection, rate, progress)
 
     def send(queue: str, chosen: Sequence[Raw]) -> list[Raw]:
         if rate:
@@ -279,13 +281,14 @@ def _would(action: str, fleet: Fleet, selection: Selection) -> Moved:
     return Moved(action=action, dry_run=True, messages=reasons.total(), by_reason=dict(reasons))
 
 
-def _move_whole(fleet: Fleet, selection: Selection, rate: int | None) -> Moved:
-    handles, messages = [], 0
+def _move_whole(
+    fleet: Fleet, selection: Selection, rate: int | None, progress: Callable[[int], None]
+) -> Moved:
+    limit: dict[str, Any] = {"MaxNumberOfMessagesPerSecond": rate} if rate else {}
+    handles = {}
     for queue in selection.queues:
-        waiting = _waiting(fleet, queue)
-        if not waiting:
+        if not _waiting(fleet, queue):
             continue
-        limit: dict[str, Any] = {"MaxNumberOfMessagesPerSecond": rate} if rate else {}
         try:
             answer = fleet.client("sqs").start_message_move_task(
                 SourceArn=arn_of(fleet, queue, dlq=True), DestinationArn=arn_of(fleet, queue), **limit
@@ -294,9 +297,33 @@ def _move_whole(fleet: Fleet, selection: Selection, rate: int | None) -> Moved:
             if "active" in str(error.response["Error"].get("Message", "")).lower():
                 raise Declined(f"the {queue} DLQ is being moved already: SQS moves a queue once") from error
             raise
-        handles.append(answer["TaskHandle"])
-        messages += waiting
-    return Moved(action="redrive", dry_run=False, messages=messages, task_handle=" ".join(handles))
+        handles[queue] = answer["TaskHandle"]
+    moved = _moved(fleet, handles)
+    while any(task["Status"] in _UNDER_WAY for task in moved):
+        progress(_count(moved))
+        time.sleep(_POLL_S)
+        moved = _moved(fleet, handles)
+    for task in moved:
+        if task["Status"] == "FAILED":
+            raise Declined(
+                f"SQS stopped moving {task['SourceArn']}: {task.get('FailureReason', 'no reason')}"
+            )
+    return Moved(
+        action="redrive", dry_run=False, messages=_count(moved), task_handle=" ".join(handles.values())
+    )
+
+
+def _moved(fleet: Fleet, queues: Iterable[str]) -> list[Raw]:
+    """The newest move task of each queue's DLQ."""
+    sqs = fleet.client("sqs")
+    return [
+        sqs.list_message_move_tasks(SourceArn=arn_of(fleet, queue, dlq=True), MaxResults=1)["Results"][0]
+        for queue in queues
+    ]
+
+
+def _count(moved: Iterable[Raw]) -> int:
+    return sum(int(task.get("ApproximateNumberOfMessagesMoved", 0)) for task in moved)
 
 
 def _waiting(fleet: Fleet, queue: str) -> int:

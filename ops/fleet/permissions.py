@@ -61,7 +61,7 @@ WRITES: Mapping[str, tuple[Need, ...]] = {
     "dlq redrive": (
         *_DLQ,
         *_TAKE,
-        *_each("DLQs", "sqs:StartMessageMoveTask"),
+        *_each("DLQs", "sqs:StartMessageMoveTask", "sqs:ListMessageMoveTasks"),
         *_each("queues", "sqs:SendMessage"),
     ),
     "dlq drop": (*_DLQ, *_TAKE),

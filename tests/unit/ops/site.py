@@ -196,12 +196,15 @@ def sanitised(job: str) -> str:
 def _queues(sqs: Any, unique: str) -> dict[str, str]:
     outputs: dict[str, str] = {}
     for label in ("ExportJobs", "DownloadTasks"):
-        for kind in ("Queue", "Dlq"):
-            url = sqs.create_queue(QueueName=f"{label}-{kind}-{unique}")["QueueUrl"]
+        attributes: dict[str, str] = {}
+        for kind in ("Dlq", "Queue"):
+            url = sqs.create_queue(QueueName=f"{label}-{kind}-{unique}", Attributes=attributes)["QueueUrl"]
             arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
                 "QueueArn"
             ]
             outputs |= {f"{label}{kind}Url": url, f"{label}{kind}Arn": arn}
+            policy = {"deadLetterTargetArn": arn, "maxReceiveCount": 10}
+            attributes = {"RedrivePolicy": json.dumps(policy)}
     return outputs
 
 

@@ -18,8 +18,8 @@ from tests.unit.ops.site import Site
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 NEEDS: Mapping[str, tuple[Need, ...]] = {**READS, **WRITES}
-# What the local platform has no use for: its logs and metrics are files, its SQS moves no queue.
-NOT_HERE = ("cloudformation", "logs", "cloudwatch", "sqs:StartMessageMoveTask")
+# What the local platform has no use for: its logs and metrics are files.
+NOT_HERE = ("cloudformation", "logs", "cloudwatch")
 TYPED = {
     "status": "status job",
     "jobs": "jobs",
@@ -91,6 +91,17 @@ def test_a_command_needs_what_the_table_says(
     assert code in (0, 1), error
 
 
+def test_a_whole_queue_is_moved_with_the_same_permissions(
+    roles: Roles, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = []
+    for fleets in (roles.lacking, roles.whole):
+        fleet = fleets["dlq redrive"]
+        monkeypatch.setattr(session, "find", lambda _name, fleet=fleet: fleet)
+        answers.append(main(["dlq", "redrive", "--queue", "export-jobs", "--yes"]))
+    assert answers == [4, 0], capsys.readouterr().err
+
+
 def _work(site: Site) -> None:
     site.listed("job", ["f0", "f1"])
     site.done("job", "f0")
@@ -102,6 +113,7 @@ def _work(site: Site) -> None:
     for _ in range(3):
         site.park_message("DownloadTasks", "{}", "not-a-zip")
         site.park_message("DownloadTasks", "{}", "encrypted-archive")
+    site.park_message("ExportJobs", "{}", "malformed-message")
     pause(site.fleet, ["orchestrator"], "")
     site.ended(site.parked("job", "f1", "not-a-zip"), "failed", 3, 1)
 
