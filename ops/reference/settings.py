@@ -1,5 +1,6 @@
 """docs/reference/settings.md: every variable of both services."""
 
+import json
 from typing import Any
 
 from ops.reference.pages import page, section, table
@@ -39,11 +40,18 @@ def _described(settings: type[CommonSettings]) -> dict[str, tuple[str, str, str]
     return {
         name.upper(): (
             _type(field, schema.get("$defs", {})),
-            "required" if name in required else f"`{field['default']}`" if field.get("default") else "",
+            "required" if name in required else _default(field["default"]),
             field.get("description", ""),
         )
         for name, field in schema["properties"].items()
     }
+
+
+def _default(value: Any) -> str:
+    """As one writes it into the environment; nothing for an empty text, list or mapping."""
+    if value in ("", [], {}):
+        return ""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 def _type(field: dict[str, Any], definitions: dict[str, Any]) -> str:

@@ -14,19 +14,30 @@ class OrchestratorSettings(CommonSettings):
     """The field name in upper case is the variable."""
 
     service_mode: Literal["orchestrator"] = "orchestrator"
+    """Which service this process is; another value does not start."""
     slots: Annotated[int, Field(ge=1, le=1_000)] = 8
+    """Jobs in hand at once, at most. Raise it where jobs wait in the queue and the vendor bears more calls.
+    """
 
     export_jobs_queue_url: HttpUrl
+    """Where jobs of normal priority are; all jobs where the environment has no priorities."""
     export_jobs_dlq_url: HttpUrl
+    """Where what can never succeed of it is parked."""
     export_jobs_high_queue_url: HttpUrlOrNone = ""
+    """Jobs of high priority; empty: they travel with the normal ones."""
     export_jobs_high_dlq_url: HttpUrlOrNone = ""
+    """The DLQ of that queue; set together with it."""
     export_jobs_low_queue_url: HttpUrlOrNone = ""
+    """Jobs of low priority; empty: they travel with the normal ones."""
     export_jobs_low_dlq_url: HttpUrlOrNone = ""
+    """The DLQ of that queue; set together with it."""
 
     not_ready_base_s: Seconds = 30
-    """First pause before a job that is not ready is looked at again; it doubles up to 15 minutes."""
+    """Seconds until a job that is not ready is first looked at again; the pause doubles up to 15 minutes.
+    Raise it for a vendor that is slow to prepare exports.
+    """
     not_ready_max_wait_s: Seconds = 259_200
-    """How long a job may stay pending or running at the vendor before it counts as failed."""
+    """Seconds that a job may stay pending or running at the vendor before it counts as failed."""
 
     @property
     def export_jobs_queues(self) -> PriorityQueues:

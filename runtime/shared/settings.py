@@ -38,48 +38,112 @@ class CommonSettings(VendorProfile):
     )
 
     service_mode: Literal["orchestrator", "worker"]
-    """Each service narrows this to its own name, so that the wrong image command cannot start."""
+    """Which service this process is. Each narrows it to its own name, so that the wrong image command cannot
+    start.
+    """
     environment: NonEmpty
+    """The environment's name, in logs, metrics, events and the names of what is deployed."""
     ledger_table_name: NonEmpty
+    """The DynamoDB table that holds jobs, tasks, checkpoints and circuits."""
     ledger_retention_days: Annotated[float, Field(gt=0)] = 30
+    """Days that an ended job, task or message stays in the ledger. Raise it to look back further; it must
+    outlast the longest wait in a queue and its DLQ.
+    """
     download_tasks_queue_url: HttpUrl
+    """Where tasks of normal priority are; all tasks where the environment has no priorities."""
     download_tasks_high_queue_url: HttpUrlOrNone = ""
+    """Tasks of high priority; empty: they travel with the normal ones."""
     download_tasks_low_queue_url: HttpUrlOrNone = ""
-    """Of their own only where the environment has priorities; else all work travels on the one above."""
+    """Tasks of low priority; empty: they travel with the normal ones."""
     priority_weight_high: Weight = 8
+    """Share of the slots that high priority gets while queues of all priorities have work. Raise it when
+    urgent jobs wait behind others.
+    """
     priority_weight_normal: Weight = 4
+    """Share of the slots that normal priority gets while queues of all priorities have work."""
     priority_weight_low: Weight = 1
-    """Shares of the slots while queues of all priorities have work."""
+    """Share of the slots that low priority gets while queues of all priorities have work; never none, so that
+    it goes on too.
+    """
     event_bus_name: NonEmpty = "default"
+    """The EventBridge bus that events go to."""
 
     breaker_failures: Annotated[int, Field(ge=1)] = 5
+    """Failures in a row that open a dependency's circuit for the fleet; half of twice as many calls within a
+    minute do too. Raise it for a vendor that fails often and briefly.
+    """
     breaker_reset_s: Seconds = 30
+    """Seconds until one task probes a dependency whose circuit is open. Raise it when probes burden the
+    vendor.
+    """
 
     slots: Annotated[int, Field(ge=1, le=1_000)]
+    """Messages in hand at once, at most. Raise it where CPU and memory are idle and the queue waits; a worker
+    takes fewer while its head-room is less.
+    """
     poll_wait_s: Annotated[float, Field(ge=0, le=SQS_WAIT_CAP_S)] = 20
+    """Seconds that one receive waits for messages, whole ones; 20 is SQS's most and costs the fewest calls.
+    Lower it only in tests.
+    """
     visibility_timeout_s: Annotated[float, Field(ge=1, lt=SQS_VISIBILITY_CAP_S)] = 300
+    """Seconds that a message stays hidden after each heartbeat, and how long a claim lasts: the wait after a
+    crash. Lower it for a quicker return, at the price of more calls.
+    """
     heartbeat_interval_s: Seconds = 60
+    """Seconds between extensions of a message in hand; at most half of VISIBILITY_TIMEOUT_S. Lower it where
+    calls to SQS fail often.
+    """
     max_receive_count: Annotated[int, Field(ge=1)] = 5
     """Receives that may end with a crash before a message is parked as `crash-loop`; the queue's redrive
-    policy allows a few more.
+    policy allows a few more. Raise it where tasks are often killed.
     """
     handover_after_s: Annotated[float, Field(gt=0, lt=SQS_VISIBILITY_CAP_S)] = 39_600
+    """Seconds after which work in hand is saved and its message given back, before SQS's 12 hours end. Lower
+    it to move long work more often.
+    """
     retry_base_s: Seconds = 10
+    """Seconds that the first pause after a transient failure is drawn from; each further failure doubles it.
+    Raise it to burden what fails less.
+    """
     retry_max_s: Annotated[float, Field(gt=0, le=MAX_PAUSE_S)] = MAX_PAUSE_S
+    """The longest of those pauses in seconds. Lower it for a quicker return after a long outage, at the price
+    of more tries during it.
+    """
     longest_outage_s: Seconds = 259_200
-    """How long transient failures of one piece of work may go on before it is parked."""
+    """Seconds that transient failures of one piece of work may go on before it is parked. Raise it before an
+    outage that is announced as longer.
+    """
 
     stop_timeout_s: Seconds = 120
+    """Seconds between SIGTERM and SIGKILL, as the task definition has them; Fargate allows 120."""
     stop_margin_s: Annotated[float, Field(ge=0)] = 15
+    """Seconds of STOP_TIMEOUT_S kept for flushing deletes, metrics and logs. Raise it if "Stopped" is missing
+    from the logs of stopped tasks.
+    """
     protection_minutes: Annotated[int, Field(ge=1, le=PROTECTION_CAP_MINUTES)] = 120
+    """Minutes of ECS scale-in protection that each request asks for, renewed at half of them. Keep it above
+    HANDOVER_AFTER_S.
+    """
 
     health_port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """Port of the health endpoints; the container's health check asks it. 0: any free one, for tests."""
     liveness_limit_s: Seconds = 120
+    """Seconds that the poll loop or the heartbeat may stand still before the process counts as dead and is
+    replaced; above POLL_WAIT_S.
+    """
     stall_limit_s: Seconds = 1_800
+    """Seconds that all slots may go without progress before the process counts as dead. Raise it if healthy
+    tasks are replaced during long waits.
+    """
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe lines that are written. DEBUG for a short search only: it costs."""
     metrics_namespace: NonEmpty = "ExportProcessing"
+    """CloudWatch's namespace of all metrics; alarms and dashboard read it."""
     metrics_interval_s: Seconds = 10
+    """Seconds between two writes of metrics to the log. Raise it to write fewer lines; alarms look at whole
+    minutes.
+    """
 
     @property
     def download_tasks_queues(self) -> PriorityQueues:
