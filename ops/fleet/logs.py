@@ -105,13 +105,18 @@ def _insights(fleet: Fleet, groups: list[str], query: Query) -> Iterator[dict[st
         else f"export_job_id = {_quoted(query.export_job_id)}"
         f" or (not ispresent(export_job_id) and correlation_id = {_quoted(query.correlation_id)})"
     )
-    started = logs.start_query(
-        logGroupNames=groups,
-        startTime=int(since.timestamp()) - 60,
-        endTime=int(now.timestamp()) + 60,
-        queryString=f"fields {', '.join(_FIELDS)} | filter {where} | sort @timestamp desc",
-        limit=MOST_LINES,
-    )
+    try:
+        started = logs.start_query(
+            logGroupNames=groups,
+            startTime=int(since.timestamp()) - 60,
+            endTime=int(now.timestamp()) + 60,
+            queryString=f"fields {', '.join(_FIELDS)} | filter {where} | sort @timestamp desc",
+            limit=MOST_LINES,
+        )
+    except logs.exceptions.LimitExceededException as error:
+        raise Declined("Logs Insights runs as many queries as the account may; try again soon") from error
+    except logs.exceptions.ResourceNotFoundException as error:
+        raise Declined(f"a log group is gone ({', '.join(groups)}): is the service deployed?") from error
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         answer = logs.get_query_results(queryId=started["queryId"])
@@ -127,5 +132,5 @@ def _insights(fleet: Fleet, groups: list[str], query: Query) -> Iterator[dict[st
 
 
 def _quoted(text: str) -> str:
-    # JSON's escapes are those of an Insights string.
-    return json.dumps(text)
+    # Insights knows JSON's escapes of quotes and backslashes, and takes every other character as it is.
+    return json.dumps(text, ensure_ascii=False)
