@@ -28,7 +28,7 @@ PIECE_BYTES = 8 << 20
 DEFLATE_END = b"\x03\x00"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One file of an archive. `payload_offset` is where its deflated bytes begin in the archive."""
 
@@ -62,7 +62,7 @@ class Archive:
         return sum(entry.compressed_size for entry in self.wanted)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shape:
     """How an archive is made at full scale: `entries` of `entry_bytes`, every `wanted_every`-th wanted.
 
@@ -80,11 +80,11 @@ class Shape:
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("large", entries=4, entry_bytes=256 << 20),
-        Shape("small", entries=100_000, entry_bytes=10_000),
-        Shape("sparse", entries=2_000, entry_bytes=1 << 20, wanted_every=10),
-        Shape("slow500", entries=2, entry_bytes=32 << 20, lanes=500, bytes_per_s=250_000),
-        Shape("slow1000", entries=2, entry_bytes=12 << 20, lanes=1_000, bytes_per_s=100_000),
+        Shape(name="large", entries=4, entry_bytes=256 << 20),
+        Shape(name="small", entries=100_000, entry_bytes=10_000),
+        Shape(name="sparse", entries=2_000, entry_bytes=1 << 20, wanted_every=10),
+        Shape(name="slow500", entries=2, entry_bytes=32 << 20, lanes=500, bytes_per_s=250_000),
+        Shape(name="slow1000", entries=2, entry_bytes=12 << 20, lanes=1_000, bytes_per_s=100_000),
     )
 }
 
@@ -135,7 +135,15 @@ def _write(out: BinaryIO, shape: Shape, entries: int, entry_bytes: int) -> Itera
         tail = (0, 0, 0, 0o100644 << 16, header_offset)
         directory.append(struct.pack("<4sH5H3L2H3H2L", b"PK\1\2", 0x0314, *fields, *tail) + name)
         wanted = number % shape.wanted_every == 0
-        yield Entry(path, entry_bytes, crc, digest, payload_offset, compressed, wanted)
+        yield Entry(
+            path=path,
+            size=entry_bytes,
+            crc32=crc,
+            sha256=digest,
+            payload_offset=payload_offset,
+            compressed_size=compressed,
+            wanted=wanted,
+        )
     start = out.tell()
     out.writelines(directory)
     end = out.tell()

@@ -20,7 +20,7 @@ class Export:
     url: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """Addresses and names; every program writes the wanted entries to `exports/{export_job_id}/{path}`."""
 

@@ -136,7 +136,13 @@ class Bench:
         paths = [f"/{shape.bytes_per_s}/{lane}/{name}" for lane in range(shape.lanes)] or [f"/{name}"]
         exports = [Export(f"job-{n}", f"file-{n}", source.url + path) for n, path in enumerate(paths)]
         job = self.directory / "job.json"
-        Job(tuple(exports), str(archive.file), BUCKET, TABLE, self.services.sink.url).write(job)
+        Job(
+            exports=tuple(exports),
+            archive=str(archive.file),
+            bucket=BUCKET,
+            table=TABLE,
+            endpoint=self.services.sink.url,
+        ).write(job)
         expectation = {
             "index": str(archive.file.with_suffix(".json")),
             "bucket": BUCKET,

@@ -17,7 +17,7 @@ Sum = tuple[int, int]  # CRC-32 and length
 MANIFESTS = "/manifests/"
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Objects:
     """The objects of one run."""
 
@@ -34,7 +34,7 @@ class Objects:
         """`{"index": file of archives.prepare, "bucket": name, "jobs": [ids]}`"""
         entries = json.loads(Path(instruction["index"]).read_text())
         return cls(
-            {
+            expected={
                 f"/{instruction['bucket']}/exports/{job}/{entry['path']}": (entry["crc32"], entry["size"])
                 for job in instruction["jobs"]
                 for entry in entries

@@ -93,7 +93,9 @@ def perform(platform: Platform, exports: GeneratedExports, size: Size, console: 
     ]
     problems += [f"IAM refused {denial}" for denial in sorted(set(platform.denials()))]
     peaks = {task.name: round(task.peak_rss_mb, 1) for task in platform.tasks}
-    return Result(judgement, problems, seconds, killed, peaks)
+    return Result(
+        judgement=judgement, problems=problems, seconds=seconds, workers_killed=killed, peak_rss_mb=peaks
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from local.progress import Snapshot
 _PROBLEMS_SHOWN = 20
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Result:
     """What the demo did and found; `problems` are of the processes, the judgement is of what they did."""
 

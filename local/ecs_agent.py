@@ -14,7 +14,7 @@ _DEFAULT_MINUTES = 120
 _MOST_MINUTES = 2_880
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProtectionCall:
     """One call of a task: GET has no body."""
 
@@ -25,7 +25,7 @@ class ProtectionCall:
     at: datetime
 
 
-@dataclass
+@dataclass(kw_only=True)
 class EcsAgent:
     """Protection state by task. `refusal`: a failure reason to answer with instead; `broken`: answer 500."""
 
@@ -47,7 +47,9 @@ class EcsAgent:
         except (ValueError, AttributeError):
             return 400, _error(task_arn, "InvalidParameterException", "the body is not a JSON object")
         with self._lock:
-            self.calls.append(ProtectionCall(task_id, method, enabled, minutes, now))
+            self.calls.append(
+                ProtectionCall(task_id=task_id, method=method, enabled=enabled, minutes=minutes, at=now)
+            )
             if self.broken:
                 return 500, _error(task_arn, "ServerException", "the agent is broken on purpose")
             if method == "PUT":

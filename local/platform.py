@@ -211,7 +211,16 @@ class Platform(Operations):
             **self._machine_environment(name, scratch),
         }
         log = self.directory / "logs" / f"{name}.jsonl"
-        task = self._start(Task(name, task_id, definition, environment, self.directory / "app", log))
+        task = self._start(
+            Task(
+                name=name,
+                task_id=task_id,
+                definition=definition,
+                environment=environment,
+                working_directory=self.directory / "app",
+                log=log,
+            )
+        )
         self.tasks.append(task)
         if ready:
             task.wait_until_ready()

@@ -11,7 +11,7 @@ from local.platform import Platform
 _FINISHED = ("completed", "incomplete", "failed")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One job as the ledger has it."""
 
@@ -63,12 +63,12 @@ class Watcher:
     def _job(self, job_id: str) -> Job:
         item = self._platform.ledger_job(job_id)
         return Job(
-            job_id,
-            str(item.get("status", "waiting")),
-            bool(item.get("announced")),
-            int(item.get("tasks_total", 0)),
-            int(item.get("tasks_done", 0)),
-            int(item.get("tasks_parked", 0)),
+            job_id=job_id,
+            status=str(item.get("status", "waiting")),
+            announced=bool(item.get("announced")),
+            tasks=int(item.get("tasks_total", 0)),
+            done=int(item.get("tasks_done", 0)),
+            parked=int(item.get("tasks_parked", 0)),
         )
 
     def _read(self, log: Path) -> None:

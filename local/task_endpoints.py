@@ -27,7 +27,7 @@ class RoleCredentials:
     session_token: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskIdentity:
     """A task as the endpoints know it."""
 

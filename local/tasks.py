@@ -18,7 +18,7 @@ Health = Literal["UNKNOWN", "HEALTHY", "UNHEALTHY"]
 _DEFAULT_STOP_TIMEOUT_S = 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskDefinition:
     """What ECS knows of a service's tasks, read back from ECS."""
 
@@ -44,7 +44,7 @@ class TaskDefinition:
         return float(self.container.get("stopTimeout", _DEFAULT_STOP_TIMEOUT_S))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Task:
     """A running (or ended) task; `health` follows the definition's health check as ECS would run it.
 

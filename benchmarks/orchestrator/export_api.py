@@ -23,7 +23,7 @@ class Exports(dict[str, Export]):
         super().__init__()
         archive = Blob(b"")
         self._files = [
-            ExportFile(f"file-{number:07d}", f"export-part-{number:07d}.zip", archive)
+            ExportFile(file_id=f"file-{number:07d}", name=f"export-part-{number:07d}.zip", archive=archive)
             for number in range(most_files)
         ]
         self._of_size: dict[int, list[ExportFile]] = {}

@@ -34,7 +34,7 @@ READ_BYTES = 1 << 20
 LOCAL_HEADER = struct.Struct("<26x2H")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """An entry with metadata; its record (local header and content) ends before `stop`."""
 
@@ -111,7 +111,12 @@ class Peer:
             item = metadata.get(entry.filename)
             if item is not None and item["size"] == entry.file_size:
                 yield Wanted(
-                    entry.filename, start, stop, entry.compress_size, entry.file_size, item["sha256"]
+                    name=entry.filename,
+                    start=start,
+                    stop=stop,
+                    compressed=entry.compress_size,
+                    size=entry.file_size,
+                    sha256=item["sha256"],
                 )
 
     def send_large(self, entry: Wanted) -> None:

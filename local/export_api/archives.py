@@ -48,7 +48,7 @@ class Blob:
         yield self.data[offset : offset + length]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Member:
     """One file of a ZIP to lay out."""
 
@@ -73,7 +73,7 @@ class _Segment:
     read: Callable[[int, int], bytes]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LaidOutZip:
     """A ZIP whose every range can be computed. `cut` leaves off that many bytes at the end: a truncated
     archive.

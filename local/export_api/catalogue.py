@@ -9,7 +9,7 @@ from local.export_api.archives import Archive
 Status = Literal["pending", "running", "completed", "failed", "expired"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExportFile:
     """One archive of an export, as the API lists it."""
 

@@ -116,7 +116,7 @@ class NoFaults:
         return None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Rule:
     fault: Fault
     kind: Kind | None
@@ -145,7 +145,7 @@ class Script:
         file_id: str | None = None, times: int = 1,
     ) -> None:  # fmt: skip
         with self._lock:
-            self._rules.append(_Rule(fault, kind, job_id, file_id, times))
+            self._rules.append(_Rule(fault=fault, kind=kind, job_id=job_id, file_id=file_id, left=times))
 
     def decide(self, request: Request) -> Fault | None:
         with self._lock:
@@ -156,7 +156,7 @@ class Script:
         return None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SeededFaults:
     """Breaks the nth request of each kind for each file by the dice of (seed, request, n).
 

@@ -23,7 +23,7 @@ _ENTRIES_OF_THE_HUGE_ONE = 44
 _WHOLE, _WITH_MISMATCHES = (96, 4, 0, 0), (92, 4, 2, 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One file in an archive and what should become of it."""
 
@@ -49,7 +49,7 @@ class GeneratedExports:
         return sum(file.archive.size for export in self.catalogue.exports.values() for file in export.files)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Shape:
     jobs: int
     archives_per_job: int
@@ -60,9 +60,28 @@ class _Shape:
 
 
 _SHAPES: dict[Size, _Shape] = {
-    "small": _Shape(6, 6, 60, (1 * MIB, 3 * MIB, 300 * KIB, 8 * MIB, 700 * KIB, 24 * MIB), 0.7),
-    "medium": _Shape(8, 15, 60, (4 * MIB, 16 * MIB, 64 * MIB, 2 * MIB, 32 * MIB), 0.7),
-    "large": _Shape(4, 4, 30, (96 * MIB, 128 * MIB, 64 * MIB, 112 * MIB), 0.0, bulk_per_archive=5),
+    "small": _Shape(
+        jobs=6,
+        archives_per_job=6,
+        entries_per_archive=60,
+        bulk=(1 * MIB, 3 * MIB, 300 * KIB, 8 * MIB, 700 * KIB, 24 * MIB),
+        deflated_share=0.7,
+    ),
+    "medium": _Shape(
+        jobs=8,
+        archives_per_job=15,
+        entries_per_archive=60,
+        bulk=(4 * MIB, 16 * MIB, 64 * MIB, 2 * MIB, 32 * MIB),
+        deflated_share=0.7,
+    ),
+    "large": _Shape(
+        jobs=4,
+        archives_per_job=4,
+        entries_per_archive=30,
+        bulk=(96 * MIB, 128 * MIB, 64 * MIB, 112 * MIB),
+        deflated_share=0.0,
+        bulk_per_archive=5,
+    ),
 }
 
 
@@ -89,9 +108,9 @@ def generate(size: Size, seed: int = 1, *, ids: IdStyle = "words") -> GeneratedE
             members = _members(rng, shape, archive_entries, number, zip64=zip64)
             files.append(
                 ExportFile(
-                    file_id,
-                    f"{job_id}-{archive_number:03d}.zip",
-                    LaidOutZip(members, cut=300 if corrupt else 0),
+                    file_id=file_id,
+                    name=f"{job_id}-{archive_number:03d}.zip",
+                    archive=LaidOutZip(members=members, cut=300 if corrupt else 0),
                     lists_size=number % 3 != 2,
                     honours_range=size == "large" or number % 10 != 4,
                     relative_url=number % 4 == 3,
@@ -136,7 +155,15 @@ def _entries(
         key = None
         if outcome == "uploaded" and not corrupt and metadata is not None:
             key = metadata.get("destination_key", f"exports/{job_id}/{path}")
-        yield Entry(job_id, file_id, path, content, outcome, metadata, key)
+        yield Entry(
+            job_id=job_id,
+            file_id=file_id,
+            path=path,
+            content=content,
+            outcome=outcome,
+            metadata=metadata,
+            object_key=key,
+        )
 
 
 def _length(rng: random.Random, shape: _Shape, number: int, index: int, size: Size) -> int:
@@ -178,8 +205,8 @@ def _members(
     descriptors = number % 3 == 0
     return [
         Member(
-            entry.path,
-            entry.content,
+            name=entry.path,
+            content=entry.content,
             deflate=entry.content.size > 0 and rng.random() < shape.deflated_share,
             descriptor=descriptors and entry.content.size > 0,
             zip64=zip64,

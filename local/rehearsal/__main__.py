@@ -132,7 +132,7 @@ def _changes_in(diff: str) -> list[str]:
 def main() -> int:
     argparse.ArgumentParser(prog="python -m local.rehearsal", description=__doc__).parse_args()
     console = Console(highlight=False, soft_wrap=True, emoji=False)
-    rehearsal = Rehearsal(lambda line: console.print(line, markup=False))
+    rehearsal = Rehearsal(say=lambda line: console.print(line, markup=False))
     try:
         with rehearsal.step("a container engine, a registry and the image's base"):
             engine = find_engine()

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from local import processes
@@ -22,12 +22,12 @@ _NOT_INSIDE = frozenset(
 _KILLED = 128 + signal.SIGKILL
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ContainerTask(Task):
     """Ended and asked like any task. `memory_mib` is for a trial with less than the definition gives."""
 
-    engine: Engine = field(kw_only=True)
-    memory_mib: int | None = field(default=None, kw_only=True)
+    engine: Engine
+    memory_mib: int | None = None
 
     def start(self) -> "ContainerTask":
         with self.log.open("ab") as log:

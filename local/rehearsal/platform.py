@@ -61,12 +61,12 @@ class RehearsalPlatform(Platform):
     def container(self, task: Task, memory_mib: int | None = None) -> ContainerTask:
         """The task as a container that is not started yet."""
         return ContainerTask(
-            task.name,
-            task.task_id,
-            task.definition,
-            task.environment,
-            task.working_directory,
-            task.log,
+            name=task.name,
+            task_id=task.task_id,
+            definition=task.definition,
+            environment=task.environment,
+            working_directory=task.working_directory,
+            log=task.log,
             engine=self.engine,
             memory_mib=memory_mib,
         )

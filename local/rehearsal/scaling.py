@@ -205,7 +205,13 @@ def _many_archives() -> tuple[Catalogue, list[dict[str, Any]]]:
     for number in range(_ARCHIVES):
         path = f"file-{number:04d}.json"
         content = Content(f"{_JOB}/{path}", 4_096)
-        files.append(ExportFile(f"f{number:04d}", f"f{number:04d}.zip", LaidOutZip([Member(path, content)])))
+        files.append(
+            ExportFile(
+                file_id=f"f{number:04d}",
+                name=f"f{number:04d}.zip",
+                archive=LaidOutZip(members=[Member(name=path, content=content)]),
+            )
+        )
         metadata.append(
             {
                 "export_job_id": _JOB,

@@ -21,7 +21,7 @@ class StepFailed(Exception):
     """A step found what must not be; the text says what and where to look."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Rehearsal:
     """What has been seen so far; `ok` until a step fails."""
 

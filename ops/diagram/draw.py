@@ -44,7 +44,7 @@ class Drawing:
         store_y = service_y + tall + 70 + _CHANNEL * len(used)
         watching = tuple(watching_lines(self._templates))
         watch_y = store_y + max(height_of(node.lines) for node in stores) + 50
-        page = Page(width, watch_y + height_of(watching) + 48)
+        page = Page(width=width, height=watch_y + height_of(watching) + 48)
         page.heading(
             _MARGIN,
             34,

@@ -44,7 +44,7 @@ class Box:
         return self.x + self.width / 2
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Page:
     """Collects shapes; frames lie under lines, and lines under boxes."""
 

@@ -23,7 +23,7 @@ _NODE_KINDS = {
 _OUTSIDE = {"dynamodb": "table", "s3": "bucket", "sqs": "queue", "secretsmanager": "secret", "events": "bus"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Node:
     """One box: its kind, its short name, and lines that say how it is configured."""
 
@@ -44,7 +44,7 @@ class Flow:
     way: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class System:
     """One environment as drawn: nodes in the order of the templates, flows, dead-letter queues by queue."""
 
@@ -61,7 +61,9 @@ class System:
 def read_system(assembly: Assembly, environment: str) -> System:
     """Everything that the picture of this environment shows."""
     templates = Templates(assembly, environment)
-    system = System(environment, templates.stacks[0].target.removeprefix("aws://").replace("/", " "))
+    system = System(
+        environment=environment, target=templates.stacks[0].target.removeprefix("aws://").replace("/", " ")
+    )
     for stack, resource in templates.every(*_NODE_KINDS):
         node = _node(templates, stack, resource)
         system.nodes[node.id] = node
@@ -84,18 +86,29 @@ def _node(templates: Templates, stack: Stack, resource: Resource) -> Node:
     place = _id((stack.name, resource.logical_id))
     properties = resource.properties
     if kind == "service":
-        return Node(place, kind, stack.name, tuple(service_lines(templates, stack, resource)))
+        return Node(
+            id=place, kind=kind, title=stack.name, lines=tuple(service_lines(templates, stack, resource))
+        )
     if kind == "queue":
         return Node(
-            place, kind, _short(stack, properties.get("QueueName"), resource), tuple(queue_lines(properties))
+            id=place,
+            kind=kind,
+            title=_short(stack, properties.get("QueueName"), resource),
+            lines=tuple(queue_lines(properties)),
         )
     if kind == "table":
         lines = tuple(table_lines(properties))
-        return Node(place, kind, _short(stack, properties.get("TableName"), resource), lines)
+        return Node(
+            id=place, kind=kind, title=_short(stack, properties.get("TableName"), resource), lines=lines
+        )
     if kind == "bucket":
         lines = tuple(bucket_lines(properties))
-        return Node(place, kind, _short(stack, properties.get("BucketName"), resource), lines)
-    return Node(place, kind, _short(stack, properties.get("Name"), resource), ("Secrets Manager",))
+        return Node(
+            id=place, kind=kind, title=_short(stack, properties.get("BucketName"), resource), lines=lines
+        )
+    return Node(
+        id=place, kind=kind, title=_short(stack, properties.get("Name"), resource), lines=("Secrets Manager",)
+    )
 
 
 def _short(stack: Stack, name: Any, resource: Resource) -> str:
@@ -119,7 +132,7 @@ def _add_flows(system: System, templates: Templates, stack: Stack, service: Reso
                     granted.setdefault(node, set()).update(texts_of(statement["Action"]))
     source = _id((stack.name, service.logical_id))
     for name, address in _hosts(stack.resources[place[1]].properties):
-        host = Node(f"host:{name}", "host", name, (address, "outside AWS"), outside=True)
+        host = Node(id=f"host:{name}", kind="host", title=name, lines=(address, "outside AWS"), outside=True)
         system.nodes.setdefault(host.id, host)
         system.flows.append(Flow(source, host.id, "answers", "in"))
     for node, actions in granted.items():
@@ -156,7 +169,11 @@ def _outside(arn: str) -> Node | None:
     name = parts[5].split("/")[1] if kind in ("table", "bus") and "/" in parts[5] else parts[5].split("/")[0]
     title = f"{name} event bus" if kind == "bus" else name
     return Node(
-        f"{kind}:{name}", kind, title, ("EventBridge" if kind == "bus" else "owned by others",), outside=True
+        id=f"{kind}:{name}",
+        kind=kind,
+        title=title,
+        lines=("EventBridge" if kind == "bus" else "owned by others",),
+        outside=True,
     )
 
 

@@ -46,7 +46,7 @@ class DataNames:
     destination: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fleet:
     """A deployed environment. Thread-safe; clients are made at their first use."""
 
@@ -147,7 +147,13 @@ def _local(name: str, file: Path) -> Fleet:
         aws_session_token=told.get("session_token"),
         region_name=told["region"],
     )
-    return Fleet(name, told["outputs"], session, told["endpoint_url"], Path(told["logs"]))
+    return Fleet(
+        name=name,
+        outputs=told["outputs"],
+        session=session,
+        endpoint_url=told["endpoint_url"],
+        log_folder=Path(told["logs"]),
+    )
 
 
 def _deployed(name: str) -> Fleet:
@@ -164,7 +170,7 @@ def _deployed(name: str) -> Fleet:
             f"there is no environment {name}: no stack {SYSTEM}-{name}-… in {session.region_name}, "
             f"and no local platform of that name runs"
         )
-    return Fleet(name, outputs, session)
+    return Fleet(name=name, outputs=outputs, session=session)
 
 
 def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:

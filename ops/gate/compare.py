@@ -114,11 +114,21 @@ def _with_the_rest(findings: list[Finding], before: Assembly, after: Assembly) -
     }
     rest: list[Finding] = []
     for key in before.keys() | after.keys():
+        environment, stack = key
         was, now = before.get(key), after.get(key)
         if now is None or was is None:
             verb = Kind.ADDED if was is None else Kind.REMOVED
             count = len((now or was).resources)  # type: ignore[union-attr]
-            rest.append(Finding(*key, STACK_ITSELF, "stack", verb, f"the stack with {count} resources"))
+            rest.append(
+                Finding(
+                    environment=environment,
+                    stack=stack,
+                    resource=STACK_ITSELF,
+                    resource_type="stack",
+                    kind=verb,
+                    text=f"the stack with {count} resources",
+                )
+            )
             continue
         for change in diff_stacks(was, now):
             resource = change.resource
@@ -126,12 +136,13 @@ def _with_the_rest(findings: list[Finding], before: Assembly, after: Assembly) -
                 continue
             rest.append(
                 Finding(
-                    *key,
-                    resource.logical_id,
-                    resource.type,
-                    _kind(change),
-                    _sentence(change),
-                    change.properties,
+                    environment=environment,
+                    stack=stack,
+                    resource=resource.logical_id,
+                    resource_type=resource.type,
+                    kind=_kind(change),
+                    text=_sentence(change),
+                    details=change.properties,
                 )
             )
     return findings + rest

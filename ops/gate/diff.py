@@ -20,7 +20,7 @@ class Replacement(IntEnum):
     YES = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResourceChange:
     """One changed resource. `before` is None when it is new, `after` when it is gone."""
 
@@ -46,11 +46,15 @@ def diff_stacks(before: Stack | None, after: Stack | None) -> list[ResourceChang
     for logical_id in sorted(old.keys() | new.keys()):
         was, now = old.get(logical_id), new.get(logical_id)
         if was is None or now is None or was.type != now.type:
-            changes.append(ResourceChange(was, now))
+            changes.append(ResourceChange(before=was, after=now))
         elif was != now or logical_id in replaced:
             replacement, because = replaced.get(logical_id, (Replacement.NO, ()))
             properties = tuple(_lines(was.properties, now.properties, ""))
-            changes.append(ResourceChange(was, now, properties, replacement, because))
+            changes.append(
+                ResourceChange(
+                    before=was, after=now, properties=properties, replacement=replacement, because=because
+                )
+            )
     return changes
 
 

@@ -91,7 +91,8 @@ def iam_findings(before: Stack | None, after: Stack) -> list[Finding]:
         if wider:
             findings.append(
                 Finding(
-                    *after.key,
+                    environment=after.environment,
+                    stack=after.name,
                     resource=subject.resource.logical_id,
                     resource_type=subject.resource.type,
                     kind=Kind.IAM_BROADENED,

@@ -30,7 +30,7 @@ class Kind(StrEnum):
         return self not in (Kind.REPLACED, Kind.REMOVED, Kind.ADDED, Kind.CHANGED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing that a change does to one resource, in words for a reviewer."""
 

@@ -38,7 +38,7 @@ _RULE_TYPES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Opening:
     """One thing that is let through: by which group, in which direction, on which ports, from or to whom."""
 
@@ -78,7 +78,8 @@ def network_findings(before: Stack | None, after: Stack) -> list[Finding]:
     denied = list(_no_longer_denied(before, after)) if before else []
     return denied + [
         Finding(
-            *after.key,
+            environment=after.environment,
+            stack=after.name,
             resource=logical_id,
             resource_type=after.resources[logical_id].type,
             kind=Kind.NETWORK_BROADENED,
@@ -97,7 +98,8 @@ def _no_longer_denied(before: Stack, after: Stack) -> Iterator[Finding]:
         now = after.resources.get(entry.logical_id)
         if now is None or now.properties != entry.properties:
             yield Finding(
-                *after.key,
+                environment=after.environment,
+                stack=after.name,
                 resource=entry.logical_id,
                 resource_type=entry.type,
                 kind=Kind.NETWORK_BROADENED,
@@ -121,7 +123,16 @@ def _openings(stack: Stack) -> Iterator[tuple[Resource, Opening]]:
         elif resource.type == "AWS::EC2::PrefixList":
             at = "${" + resource.logical_id + "}"
             for entry in properties.get("Entries", []):
-                yield resource, Opening(at, "list", "-1", _ALL_PORTS, text_of(entry.get("Cidr")))
+                yield (
+                    resource,
+                    Opening(
+                        at=at,
+                        direction="list",
+                        protocol="-1",
+                        ports=_ALL_PORTS,
+                        peer=text_of(entry.get("Cidr")),
+                    ),
+                )
         elif resource.type == "AWS::EC2::Route":
             yield from ((resource, opening) for opening in _route(properties))
 
@@ -132,7 +143,7 @@ def _group(properties: dict[str, Any], at: str) -> Iterator[Opening]:
     if "SecurityGroupEgress" not in properties:
         # What EC2 gives a group that names no egress rule.
         for peer in _ANYWHERE:
-            yield Opening(at, "out", "-1", _ALL_PORTS, peer)
+            yield Opening(at=at, direction="out", protocol="-1", ports=_ALL_PORTS, peer=peer)
     for rule in properties.get("SecurityGroupEgress", []):
         yield from _rule(rule, at, "out", _EGRESS_PEERS)
 
@@ -148,7 +159,9 @@ def _rule(rule: dict[str, Any], at: str, direction: str, peers: tuple[str, ...])
     ports = (_port(first, 0), _port(last, 65535))
     for name in peers:
         if name in rule:
-            yield Opening(at, direction, protocol, ports, text_of(rule[name]))
+            yield Opening(
+                at=at, direction=direction, protocol=protocol, ports=ports, peer=text_of(rule[name])
+            )
 
 
 def _acl_entry(properties: dict[str, Any]) -> Opening:
@@ -172,7 +185,13 @@ def _route(properties: dict[str, Any]) -> Iterator[Opening]:
     peer = text_of(next(named, None))
     for name in _OUTSIDE_TARGETS:
         if name in properties:
-            yield Opening(text_of(properties.get("RouteTableId")), "route", "-1", _ALL_PORTS, peer)
+            yield Opening(
+                at=text_of(properties.get("RouteTableId")),
+                direction="route",
+                protocol="-1",
+                ports=_ALL_PORTS,
+                peer=peer,
+            )
 
 
 def _group_name(value: Any) -> str:

@@ -12,7 +12,7 @@ from ops.gate.waivers import Judgement
 _MARKDOWN_LIMIT = 60_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """All there is to say about one comparison."""
 

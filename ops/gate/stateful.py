@@ -69,7 +69,8 @@ def stateful_findings(
     if after is not None and before.termination_protection and not after.termination_protection:
         findings.append(
             Finding(
-                *before.key,
+                environment=before.environment,
+                stack=before.name,
                 resource=STACK_ITSELF,
                 resource_type="stack",
                 kind=Kind.PROTECTION_WEAKENED,
@@ -91,14 +92,24 @@ def moved_stack_findings(before: Stack, after: Stack) -> list[Finding]:
     held = before.of_type(*STATEFUL_TYPES)
     if not held:
         text = f"{why.replace('its stack', 'it')}: the old one goes on beside it, and nothing updates it"
-        return [Finding(*after.key, STACK_ITSELF, "stack", Kind.STATEFUL_REMOVED, text)]
+        return [
+            Finding(
+                environment=after.environment,
+                stack=after.name,
+                resource=STACK_ITSELF,
+                resource_type="stack",
+                kind=Kind.STATEFUL_REMOVED,
+                text=text,
+            )
+        ]
     return [
         Finding(
-            *after.key,
-            resource.logical_id,
-            resource.type,
-            Kind.STATEFUL_REMOVED,
-            f"{why}: a second, empty one is made, and what this one holds stays behind",
+            environment=after.environment,
+            stack=after.name,
+            resource=resource.logical_id,
+            resource_type=resource.type,
+            kind=Kind.STATEFUL_REMOVED,
+            text=f"{why}: a second, empty one is made, and what this one holds stays behind",
         )
         for resource in sorted(held, key=lambda resource: resource.logical_id)
     ]
@@ -106,7 +117,15 @@ def moved_stack_findings(before: Stack, after: Stack) -> list[Finding]:
 
 def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list[str]) -> list[Finding]:
     def finding(kind: Kind, text: str, *details: str) -> Finding:
-        return Finding(*stack.key, was.logical_id, was.type, kind, text, details)
+        return Finding(
+            environment=stack.environment,
+            stack=stack.name,
+            resource=was.logical_id,
+            resource_type=was.type,
+            kind=kind,
+            text=text,
+            details=details,
+        )
 
     now = change.after
     if now is None or now.type != was.type:

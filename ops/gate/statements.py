@@ -31,7 +31,7 @@ class Scope:
     inverted: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Statement:
     """One normalised statement: action names in lower case, single values as tuples, no Sid."""
 
@@ -53,7 +53,13 @@ class Statement:
 
 def opaque(effect: str, text: str) -> Statement:
     """A statement that cannot be read, kept as its text: only itself (or everything) covers it."""
-    return Statement(effect, Scope((_SELF,)), Scope((text,)), Scope((ANY,)), ())
+    return Statement(
+        effect=effect,
+        principals=Scope((_SELF,)),
+        actions=Scope((text,)),
+        resources=Scope((ANY,)),
+        conditions=(),
+    )
 
 
 def parse_statements(document: Any) -> list[Statement]:
@@ -95,7 +101,13 @@ def _units(statement: Statement) -> Iterator[Statement]:
     scopes = (statement.principals, statement.actions, statement.resources)
     choices = [[scope] if scope.inverted else [Scope((item,)) for item in scope.items] for scope in scopes]
     for principals, actions, resources in product(*choices):
-        yield Statement(statement.effect, principals, actions, resources, statement.conditions)
+        yield Statement(
+            effect=statement.effect,
+            principals=principals,
+            actions=actions,
+            resources=resources,
+            conditions=statement.conditions,
+        )
 
 
 def _joined(units: list[Statement]) -> Iterator[Statement]:
@@ -107,7 +119,13 @@ def _joined(units: list[Statement]) -> Iterator[Statement]:
     for (principals, resources), actions in by_resource.items():
         by_actions.setdefault((principals, _union(actions)), []).append(resources)
     for (principals, action), scopes in by_actions.items():
-        yield Statement(units[0].effect, principals, action, _union(scopes), units[0].conditions)
+        yield Statement(
+            effect=units[0].effect,
+            principals=principals,
+            actions=action,
+            resources=_union(scopes),
+            conditions=units[0].conditions,
+        )
 
 
 def _union(scopes: list[Scope]) -> Scope:

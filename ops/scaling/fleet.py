@@ -18,7 +18,7 @@ _START_MINUTES = 2
 _STOP_MINUTES = 2
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Work:
     """One archive. `resumable`: another task goes on where this one was, so that handing it over is cheap."""
 
@@ -44,7 +44,7 @@ class Task:
         return any(not work.resumable for work in self.hands)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Tally:
     """What it cost: task-minutes run, archives finished, handed over and killed, minutes done twice."""
 

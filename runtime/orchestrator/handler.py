@@ -107,11 +107,15 @@ class ExportJobsHandler:
             reason = ParkReason.EXPORT_EXPIRED if isinstance(error, Gone) else ParkReason.UNKNOWN_JOB
             return Park(reason, str(error))
         except (ApiError, CircuitOpen) as error:
-            return Retry(_kebab(error), str(error), error.retry_after_s)
+            return Retry(reason=_kebab(error), error=str(error), at_least_s=error.retry_after_s)
         except ListingFault as fault:
-            return (Park if fault.final else Retry)(fault.reason, str(fault))
+            return (
+                Park(fault.reason, str(fault))
+                if fault.final
+                else Retry(reason=fault.reason, error=str(fault))
+            )
         except (NotSent, EventNotSent, ClientError, BotoCoreError) as error:
-            return Retry("aws-error", f"{type(error).__name__}: {error}")
+            return Retry(reason="aws-error", error=f"{type(error).__name__}: {error}")
 
     def on_retry(self, delivery: Delivery, retry: Retry, run: FailureRun) -> FailureRun:
         """Record a failure beside the job, and say how long it has been failing."""

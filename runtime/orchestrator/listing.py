@@ -142,7 +142,7 @@ class JobLister:
             for message, text in refusal.refused:
                 # It reaches no worker and no dead-letter queue: the ledger alone can say what became of it.
                 task = DownloadTask.model_validate_json(message.body)
-                unit = WorkUnit(task.export_job_id, task.task_id, task.file_id)
+                unit = WorkUnit(export_job_id=task.export_job_id, task_id=task.task_id, file_id=task.file_id)
                 self._ledger.park(unit, ParkReason.MALFORMED_MESSAGE, f"SQS refuses its message: {text}")
         return len(recorded.new)
 

@@ -28,7 +28,7 @@ READ_TIMEOUT_S = 10.0
 _SPARE_CONNECTIONS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AwsClients:
     """What both services use; `session` makes further clients in the same way."""
 

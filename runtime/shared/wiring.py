@@ -47,7 +47,7 @@ from runtime.shared.reporting import JobReporter
 from runtime.shared.settings import CommonSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Everything shared, ready to use; all of it is thread-safe."""
 

@@ -29,19 +29,22 @@ def outcome_of(error: Exception) -> Outcome | None:
         case Busy():
             return Yield("busy", delay_s=error.retry_after_s)
         case CircuitOpen():
-            return Retry("circuit-open", str(error), error.retry_after_s)
+            return Retry(reason="circuit-open", error=str(error), at_least_s=error.retry_after_s)
         case ApiError():
-            return Retry("export-api-error", str(error), error.retry_after_s)
+            return Retry(reason="export-api-error", error=str(error), at_least_s=error.retry_after_s)
         case DownloadFailed():
-            return Retry("download-failed", str(error), error.retry_after_s)
+            return Retry(reason="download-failed", error=str(error), at_least_s=error.retry_after_s)
         case NotTheArchive():
             return Retry(
-                "not-the-archive", str(error), exhausted=error.reason, exhausted_after_s=error.within_s
+                reason="not-the-archive",
+                error=str(error),
+                exhausted=error.reason,
+                exhausted_after_s=error.within_s,
             )
         case NoScratchSpace():
-            return Retry("no-scratch-space", str(error))
+            return Retry(reason="no-scratch-space", error=str(error))
         case AwsError() | AwsUnreachable() | ClientError() | BotoCoreError() | NotSent() | EventNotSent():
-            return Retry("aws-error", str(error))
+            return Retry(reason="aws-error", error=str(error))
         case OSError() | sqlite3.Error():
-            return Retry("system-error", str(error))
+            return Retry(reason="system-error", error=str(error))
     return None

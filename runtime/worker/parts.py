@@ -79,7 +79,7 @@ class TaskParts:
             manifest = self.joiner.join(task, split.epoch, len(split.parts), fence)
         except ArchiveChanged as error:
             self.ledger.restart_split(claim)
-            return Retry("archive-changed", str(error))
+            return Retry(reason="archive-changed", error=str(error))
         self.reporter.ask_for_count(self.ledger.complete(claim, summary_of(manifest)))
         return Done()
 
@@ -131,8 +131,14 @@ def whole_of(task: DownloadTask) -> DownloadTask:
 def unit_of(task: DownloadTask) -> WorkUnit:
     """The task's, or part's, place in the ledger."""
     if task.part is None:
-        return WorkUnit(task.export_job_id, task.task_id, task.file_id)
-    return WorkUnit(task.export_job_id, task.task_id, task.file_id, task.part.index, task.part.epoch)
+        return WorkUnit(export_job_id=task.export_job_id, task_id=task.task_id, file_id=task.file_id)
+    return WorkUnit(
+        export_job_id=task.export_job_id,
+        task_id=task.task_id,
+        file_id=task.file_id,
+        part=task.part.index,
+        epoch=task.part.epoch,
+    )
 
 
 def summary_of(manifest: Manifest) -> dict[str, int | str]:

@@ -9,7 +9,7 @@ from typing import Any
 from stacks.values import Environment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resource:
     """One resource of one template. `path` is its construct path: the way to the code that made it."""
 
@@ -29,7 +29,7 @@ class Finding:
     property_: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServiceView:
     """A service with what belongs to it. `variables` are the container's: text, or an intrinsic function."""
 
@@ -71,7 +71,13 @@ class Deployment:
         for file, template in templates.items():
             for logical_id, body in template.get("Resources", {}).items():
                 path = body.get("Metadata", {}).get("aws:cdk:path", logical_id)
-                resource = Resource(logical_id, body["Type"], path, file, body.get("Properties", {}))
+                resource = Resource(
+                    logical_id=logical_id,
+                    type=body["Type"],
+                    path=path,
+                    template=file,
+                    properties=body.get("Properties", {}),
+                )
                 self.resources.append(resource)
                 self._by_id[file, logical_id] = resource
             for output in template.get("Outputs", {}).values():

@@ -20,12 +20,12 @@ pytestmark = pytest.mark.skipif(
 
 # Some entries of more than one part, many small ones, and some that nobody wants.
 SHAPES = (
-    Shape("few", entries=2, entry_bytes=9_000_000),
-    Shape("many", entries=60, entry_bytes=10_000, wanted_every=3),
+    Shape(name="few", entries=2, entry_bytes=9_000_000),
+    Shape(name="many", entries=60, entry_bytes=10_000, wanted_every=3),
 )
 
 
-SLOW = Shape("slow", entries=20, entry_bytes=200_000, lanes=4, bytes_per_s=1_500_000)
+SLOW = Shape(name="slow", entries=20, entry_bytes=200_000, lanes=4, bytes_per_s=1_500_000)
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ class Run:
     def offer(self, *archives: bytes, **options: Any) -> "Run":
         """Put a job with these archives (`file-0`, `file-1`, …) into the API's catalogue."""
         files = [
-            ExportFile(f"file-{number}", f"{number}.zip", Blob(data), **options)
+            ExportFile(file_id=f"file-{number}", name=f"{number}.zip", archive=Blob(data), **options)
             for number, data in enumerate(archives)
         ]
         self.api.catalogue.add(Export(self.job_id, files))

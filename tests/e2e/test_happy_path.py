@@ -35,13 +35,26 @@ def test_every_matching_file_is_in_s3_and_the_rest_has_its_reason(run):
 
 def test_archives_without_ranges_with_descriptors_and_zip64(run):
     members = [
-        Member(f"{number}.json", Content(f"{run.job_id}/{number}", size), descriptor=True, zip64=number == 2)
+        Member(
+            name=f"{number}.json",
+            content=Content(f"{run.job_id}/{number}", size),
+            descriptor=True,
+            zip64=number == 2,
+        )
         for number, size in enumerate((10, 300_000, 3_000_000))
     ]
     expected = {member.name: b"".join(member.content.pieces()) for member in members}
     files = [
-        ExportFile("whole", "whole.zip", LaidOutZip(members), honours_range=False, lists_size=False),
-        ExportFile("ranged", "ranged.zip", LaidOutZip(members), relative_url=True),
+        ExportFile(
+            file_id="whole",
+            name="whole.zip",
+            archive=LaidOutZip(members=members),
+            honours_range=False,
+            lists_size=False,
+        ),
+        ExportFile(
+            file_id="ranged", name="ranged.zip", archive=LaidOutZip(members=members), relative_url=True
+        ),
     ]
     run.api.catalogue.add(Export(run.job_id, files))
     run.describe(expected).send().finish()

@@ -49,7 +49,10 @@ def test_a_vendor_of_another_shape_is_read_by_its_profile(platform, vendor):
     server.catalogue.add(
         Export(
             job_id,
-            [ExportFile(file_id, f"{file_id}.zip", Blob(zip_of(files))) for file_id, files in archives],
+            [
+                ExportFile(file_id=file_id, name=f"{file_id}.zip", archive=Blob(zip_of(files)))
+                for file_id, files in archives
+            ],
         )
     )
     for files in FILES.values():

@@ -142,7 +142,7 @@ def test_each_message_is_told_with_who_gets_it(make: Callable[..., Setup]) -> No
 
 
 def test_a_service_that_is_down_fails_each_call() -> None:
-    source, call = RandomSource(1, {}), Operation("secretsmanager", "GetSecretValue", "/", {})
+    source, call = RandomSource(seed=1, rates={}), Operation("secretsmanager", "GetSecretValue", "/", {})
     assert source.decide(call) is None
     source.down("secretsmanager", "server-error")
     kinds = {fault.kind for _ in range(3) if (fault := source.decide(call))}

@@ -28,7 +28,7 @@ class Scripted(RandomSource):
     """Breaks the next call of an operation in a given way."""
 
     def __init__(self) -> None:
-        super().__init__(1, {})
+        super().__init__(seed=1, rates={})
         self.script: dict[str, list[str]] = {}
 
     def decide(self, operation: Operation) -> Fault | None:
@@ -468,7 +468,7 @@ def test_the_same_seed_breaks_the_same_calls() -> None:
     other = Operation("s3", "PutObject", "/b/k", {})
 
     def kinds(seed: int, between: int) -> list[str | None]:
-        random_source = RandomSource(seed, {"throttled": 0.1, "duplicate": 0.2})
+        random_source = RandomSource(seed=seed, rates={"throttled": 0.1, "duplicate": 0.2})
         seen = []
         for _ in range(200):
             fault = random_source.decide(operation)
@@ -483,7 +483,7 @@ def test_the_same_seed_breaks_the_same_calls() -> None:
 
 
 def test_calm_is_calm() -> None:
-    random_source = RandomSource(1, {"throttled": 1.0})
+    random_source = RandomSource(seed=1, rates={"throttled": 1.0})
     operation = Operation("sqs", "SendMessage", "/", {})
     fault = random_source.decide(operation)
     assert fault
@@ -495,4 +495,4 @@ def test_calm_is_calm() -> None:
 
 def test_unknown_rates_are_refused() -> None:
     with pytest.raises(ValueError, match="gremlins"):
-        RandomSource(1, {"gremlins": 0.5})
+        RandomSource(seed=1, rates={"gremlins": 0.5})

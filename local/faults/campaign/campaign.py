@@ -64,7 +64,7 @@ class _Campaign:
         self._directory: Path = platform.directory
         self._directory.joinpath("plan.json").write_text(plan.to_json())
         self._seeded = seed_campaign(plan)
-        self._random = RandomSource(plan.seed, plan.aws_rates)
+        self._random = RandomSource(seed=plan.seed, rates=plan.aws_rates)
         nodes = {f"{job.job_id}/{file.file_id}": file.nodes for job in plan.jobs for file in job.files}
         self._schedule = FaultSchedule(plan.seed, plan.api_rates, nodes)
         self._numbers = itertools.count(1)
@@ -94,7 +94,12 @@ class _Campaign:
         if not disk_refusal:
             self._disk = scratch.mount_disk(self._directory / "disk", _DISK_BYTES)
         self._troublemaker = Troublemaker(
-            self._fleet, platform, self._api, self._schedule, self._random, self._disk
+            fleet=self._fleet,
+            platform=platform,
+            api=self._api,
+            schedule=self._schedule,
+            random_source=self._random,
+            disk=self._disk,
         )
         self._places = Places(
             bucket=platform.output("BucketName"),
@@ -201,7 +206,7 @@ class _Campaign:
         )
 
     def _send_job(self, job_id: str) -> None:
-        self._send(Send(0.0, json.dumps({"export_job_ids": [job_id]}), (job_id,)))
+        self._send(Send(at_s=0.0, body=json.dumps({"export_job_ids": [job_id]}), jobs=(job_id,)))
 
     def _ledger_item(self, partition: str, key: str) -> Mapping[str, Any]:
         return observe.ledger_item(self._operator("dynamodb"), self._places.ledger, partition, key)

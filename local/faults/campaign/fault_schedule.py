@@ -25,7 +25,7 @@ class FaultSchedule:
     """
 
     def __init__(self, seed: int, rates: Mapping[str, float], nodes: Mapping[str, int] | None = None) -> None:
-        self._seeded = SeededFaults(seed, rates)
+        self._seeded = SeededFaults(seed=seed, rates=rates)
         self._nodes = nodes or {}
         self._node = random.Random(f"nodes/{seed}")
         self._down: list[tuple[frozenset[str], Fault]] = []

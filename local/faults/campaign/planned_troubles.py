@@ -42,12 +42,12 @@ def plan_troubles(rng: random.Random, faults_s: float) -> list[Trouble]:
         worker_only = kind in (Kind.FILL_DISK, Kind.SHRINK_MEMORY)
         troubles.append(
             Trouble(
-                round(at_s, 2),
-                kind,
-                "worker" if worker_only or rng.random() < 0.65 else "orchestrator",
-                rng.randrange(1_000),
-                round(rng.uniform(least, most), 2),
-                rng.choice(_STORMS) if kind is Kind.STORM else "",
+                at_s=round(at_s, 2),
+                kind=kind,
+                service="worker" if worker_only or rng.random() < 0.65 else "orchestrator",
+                pick=rng.randrange(1_000),
+                for_s=round(rng.uniform(least, most), 2),
+                of=rng.choice(_STORMS) if kind is Kind.STORM else "",
             )
         )
         at_s += rng.expovariate(1 / _MEAN_PAUSE_S)
@@ -63,6 +63,15 @@ def plan_outages(rng: random.Random, faults_s: float) -> list[Trouble]:
         if not left:
             left = rng.sample(OUTAGES, len(OUTAGES))
         for_s = rng.uniform(*_OUTAGE_S)
-        outages.append(Trouble(round(at_s, 2), Kind.ONE_DOWN, "worker", 0, round(for_s, 2), left.pop()))
+        outages.append(
+            Trouble(
+                at_s=round(at_s, 2),
+                kind=Kind.ONE_DOWN,
+                service="worker",
+                pick=0,
+                for_s=round(for_s, 2),
+                of=left.pop(),
+            )
+        )
         at_s += for_s + rng.uniform(*_BETWEEN_OUTAGES_S)
     return outages

@@ -39,7 +39,7 @@ def plan_jobs(rng: random.Random, seed: int, count: int) -> list[Job]:
             tuple(_file(rng, index) for index in range(rng.randint(2, 5))) if status == "completed" else ()
         )
         surplus = rng.randint(1, 3) if files and rng.random() < 0.15 else 0
-        jobs.append(Job(_job_id(rng, seed, number), status, files, surplus))
+        jobs.append(Job(job_id=_job_id(rng, seed, number), status=status, files=files, surplus=surplus))
     return jobs
 
 
@@ -50,32 +50,36 @@ def _job_id(rng: random.Random, seed: int, number: int) -> str:
 
 
 def _crashing_job(seed: int, number: int) -> Job:
-    return Job(f"export-{seed}-{number:04d}-kills", "completed", (), crashes=True)
+    return Job(job_id=f"export-{seed}-{number:04d}-kills", status="completed", files=(), crashes=True)
 
 
 def _crashing_archive(rng: random.Random, seed: int, number: int) -> Job:
     """An archive whose workers die, beside one that is well."""
     files = (
-        File("file-000", rng.randint(3, 24), 0, ranges=True),
-        File("file-001-kills", 3, 0, ranges=True, ending=CRASH_LOOP),
+        File(file_id="file-000", entries=rng.randint(3, 24), bulk_bytes=0, ranges=True),
+        File(file_id="file-001-kills", entries=3, bulk_bytes=0, ranges=True, ending=CRASH_LOOP),
     )
-    return Job(f"export-{seed}-{number:04d}", "completed", files)
+    return Job(job_id=f"export-{seed}-{number:04d}", status="completed", files=files)
 
 
 def _healing(rng: random.Random, seed: int, number: int, at_first: Literal["short", "cut"]) -> Job:
     files = (
         File(
-            "file-000", rng.randint(3, 24), rng.choice((0, 700 * KIB)), rng.random() < 0.8, at_first=at_first
+            file_id="file-000",
+            entries=rng.randint(3, 24),
+            bulk_bytes=rng.choice((0, 700 * KIB)),
+            ranges=rng.random() < 0.8,
+            at_first=at_first,
         ),
-        File("file-001", rng.randint(3, 24), 0, ranges=True),
+        File(file_id="file-001", entries=rng.randint(3, 24), bulk_bytes=0, ranges=True),
     )
-    return Job(f"export-{seed}-{number:04d}", "completed", files)
+    return Job(job_id=f"export-{seed}-{number:04d}", status="completed", files=files)
 
 
 def _file(rng: random.Random, index: int) -> File:
     ending = rng.choices(("done", "truncated-archive", "not-a-zip"), (40, 1, 1))[0]
     return File(
-        rng.choices(
+        file_id=rng.choices(
             (f"file-{index:03d}", f"file-{index:03d}-\u00fc", f"file-{index:03d}-{'y' * 120}"), (8, 1, 1)
         )[0],
         entries=rng.randint(3, 24),
@@ -97,9 +101,9 @@ def plan_sends(rng: random.Random, jobs: tuple[Job, ...], faults_s: float) -> li
     """Each job at least once; some in one message with others, some twice, some wrapped, some nonsense."""
     # A message that crashes its service takes its time to be known as one, and one more run takes its own.
     alone = [job.job_id for job in jobs if job.crashes or job.heals or _has_crashing(job)]
-    sends = [Send(0.0, _body(rng, (job_id,)), (job_id,)) for job_id in alone[:_AT_ONCE]]
+    sends = [Send(at_s=0.0, body=_body(rng, (job_id,)), jobs=(job_id,)) for job_id in alone[:_AT_ONCE]]
     sends += [
-        Send(round(rng.uniform(0, faults_s * 0.6), 2), _body(rng, (job_id,)), (job_id,))
+        Send(at_s=round(rng.uniform(0, faults_s * 0.6), 2), body=_body(rng, (job_id,)), jobs=(job_id,))
         for job_id in alone[_AT_ONCE:]
     ]
     rest = [job.job_id for job in jobs if job.job_id not in alone]
@@ -109,13 +113,22 @@ def plan_sends(rng: random.Random, jobs: tuple[Job, ...], faults_s: float) -> li
         at_s = rng.uniform(0, faults_s * 0.9)
         refused = (f"no id {rng.getrandbits(32):08x}",) if together > 1 and rng.random() < 0.5 else ()
         attributes = _MOST_ATTRIBUTES if rng.random() < 0.2 else 0
-        sends.append(Send(round(at_s, 2), _body(rng, ids + refused), ids, refused, attributes))
+        sends.append(
+            Send(
+                at_s=round(at_s, 2),
+                body=_body(rng, ids + refused),
+                jobs=ids,
+                refused=refused,
+                attributes=attributes,
+            )
+        )
         if rng.random() < 0.15:
             again_s = min(at_s + rng.uniform(0, 10), faults_s)
-            sends.append(Send(round(again_s, 2), _body(rng, ids), ids))
+            sends.append(Send(at_s=round(again_s, 2), body=_body(rng, ids), jobs=ids))
     sends += [
         Send(
-            round(rng.uniform(0, faults_s), 2), rng.choice(_MALFORMED) % rng.getrandbits(32), (),
+            at_s=round(rng.uniform(0, faults_s), 2),
+            body=rng.choice(_MALFORMED) % rng.getrandbits(32), jobs=(),
             attributes=_MOST_ATTRIBUTES if rng.random() < 0.3 else 0,
         )
         for _ in range(max(2, len(jobs) // 10))

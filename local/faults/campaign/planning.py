@@ -35,12 +35,12 @@ def make_scenario(seed: int, seconds: float) -> Scenario:
         *plan_outages(random.Random(f"outages/{seed}"), faults_s),
     ]
     return Scenario(
-        seed,
-        seconds,
-        faults_s,
-        jobs,
-        tuple(plan_sends(random.Random(f"sends/{seed}"), jobs, faults_s)),
-        tuple(sorted(troubles, key=lambda trouble: trouble.at_s)),
-        AWS_RATES,
-        API_RATES,
+        seed=seed,
+        seconds=seconds,
+        faults_s=faults_s,
+        jobs=jobs,
+        sends=tuple(plan_sends(random.Random(f"sends/{seed}"), jobs, faults_s)),
+        troubles=tuple(sorted(troubles, key=lambda trouble: trouble.at_s)),
+        aws_rates=AWS_RATES,
+        api_rates=API_RATES,
     )

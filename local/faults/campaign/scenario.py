@@ -29,7 +29,7 @@ class Kind(StrEnum):
     STORM = "storm"  # one AWS service breaks many times as often
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trouble:
     """One thing that goes wrong at `at_s` for `for_s`; `pick` chooses among what runs then. `of` is an AWS
     service in a storm, `dependency/how` where one is down.
@@ -43,7 +43,7 @@ class Trouble:
     of: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class File:
     """One archive. `ending` is `done` or the reason it will be parked for.
 
@@ -60,7 +60,7 @@ class File:
     nodes: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One export. `status` is what the API says of it; `unknown` is one that the API has never heard of.
 
@@ -89,7 +89,7 @@ class Job:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Send:
     """One message for `export-jobs`; without jobs it is malformed. `refused` are values among its ids that
     are none; `attributes` are a producer's own.
@@ -102,7 +102,7 @@ class Send:
     attributes: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """Everything that is decided beforehand. Times count from the moment the services run."""
 

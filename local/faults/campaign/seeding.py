@@ -14,7 +14,7 @@ _CUT = 100  # bytes
 _OUTCOMES = ("uploaded", "no-metadata", "size-mismatch", "checksum-mismatch")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Expectations:
     """What the checker compares with: plain values only. Files are named `job/file`."""
 
@@ -77,16 +77,16 @@ def _archives(
         first = whole = Blob(b"<html>This is not an archive.</html>" * 100)
     else:
         members = list(_members(rng, job, file, metadata, expectations))
-        whole = first = LaidOutZip(members, cut=_CUT if file.ending == "truncated-archive" else 0)
+        whole = first = LaidOutZip(members=members, cut=_CUT if file.ending == "truncated-archive" else 0)
         if file.at_first == "short":
-            first = LaidOutZip(members[: len(members) // 2])
+            first = LaidOutZip(members=members[: len(members) // 2])
         elif file.at_first == "cut":
-            first = LaidOutZip(members, cut=_CUT)
+            first = LaidOutZip(members=members, cut=_CUT)
             expectations.healed[name] = "truncated-archive"
     as_first = ExportFile(
-        file.file_id,
-        f"{file.file_id}.zip",
-        first,
+        file_id=file.file_id,
+        name=f"{file.file_id}.zip",
+        archive=first,
         lists_size=rng.random() < 0.7,
         honours_range=file.ranges,
         relative_url=rng.random() < 0.3,
@@ -120,7 +120,12 @@ def _members(
                 expectations.objects[f"exports/{job.job_id}/{path}"] = {
                     "size": size, "sha256": content.sha256(), "job": job.job_id, "file": file.file_id,
                 }  # fmt: skip
-        yield Member(path, content, deflate=size > 0 and rng.random() < 0.7, descriptor=streamed and size > 0)
+        yield Member(
+            name=path,
+            content=content,
+            deflate=size > 0 and rng.random() < 0.7,
+            descriptor=streamed and size > 0,
+        )
 
 
 def _small(rng: random.Random, index: int) -> int:

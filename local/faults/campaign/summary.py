@@ -8,7 +8,7 @@ from local.faults.judge.judgement import Judgement
 _MOST_FINDINGS = 30
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Result:
     """What `summary.json` holds."""
 

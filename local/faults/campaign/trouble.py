@@ -18,7 +18,7 @@ _STORM_FACTOR = 12.0
 _SMALL_MEMORY = {"MEMORY_BUDGET_BYTES": str(24 << 20)}
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Troublemaker:
     """`begin` returns how to end the trouble, or None when nothing is left to be ended.
 

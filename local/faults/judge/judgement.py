@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Judgement:
     """What was found; `findings` has a sentence for every bad one."""
 

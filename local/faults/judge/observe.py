@@ -23,7 +23,7 @@ _TEXT = (".json", ".jsonl")
 _read = TypeDeserializer().deserialize
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Observation:
     """The end of a run."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from local.faults.proxy.operations import Operation
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Request:
     """One request of a client; rules may change its body before it is forwarded."""
 
@@ -39,10 +39,24 @@ class Request:
         for name in ("Host", "Authorization", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-SHA256"):
             if name in self.headers:
                 headers[name] = self.headers[name]
-        return Request("HEAD", self.target.partition("?")[0], headers, b"", self.operation, True)
+        return Request(
+            method="HEAD",
+            target=self.target.partition("?")[0],
+            headers=headers,
+            body=b"",
+            operation=self.operation,
+            changed=True,
+        )
 
     def with_body(self, body: bytes) -> "Request":
-        return Request(self.method, self.target, deepcopy(self.headers), body, self.operation, True)
+        return Request(
+            method=self.method,
+            target=self.target,
+            headers=deepcopy(self.headers),
+            body=body,
+            operation=self.operation,
+            changed=True,
+        )
 
 
 @dataclass

@@ -174,11 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         request = Request(
-            self.command,
-            self.path,
-            self.headers,
-            self._body(),
-            identify(self.command, self.path, self.headers),
+            method=self.command,
+            target=self.path,
+            headers=self.headers,
+            body=self._body(),
+            operation=identify(self.command, self.path, self.headers),
         )
         try:
             self._send(self.server.proxy.answer(request, self.connection))
@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--receipt-cap", type=float, default=TWELVE_HOURS_S, metavar="SECONDS")
     arguments = parser.parse_args()
-    random_source = RandomSource(arguments.seed, DEFAULT_RATES)
+    random_source = RandomSource(seed=arguments.seed, rates=DEFAULT_RATES)
     journal = Journal(Path(tempfile.mkdtemp(prefix="faults-")) / "journal.jsonl")
     with FaultProxy(
         arguments.upstream, random_source, journal, cap_s=arguments.receipt_cap, port=arguments.port

@@ -53,7 +53,7 @@ class Fault:
     missed: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RandomSource:
     """Decides for each call; called from many threads.
 

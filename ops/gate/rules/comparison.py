@@ -42,7 +42,15 @@ class Comparison:
                 yield now
 
     def finding(self, resource: Resource, kind: Kind, text: str, *details: str) -> Finding:
-        return Finding(*self.after.key, resource.logical_id, resource.type, kind, text, details)
+        return Finding(
+            environment=self.after.environment,
+            stack=self.after.name,
+            resource=resource.logical_id,
+            resource_type=resource.type,
+            kind=kind,
+            text=text,
+            details=details,
+        )
 
 
 Rule = Callable[[Comparison], Iterator[Finding]]

@@ -59,12 +59,13 @@ def _exports(comparison: Comparison, before: Stack) -> Iterator[Finding]:
         else:
             why = f"{', '.join(sorted(behind))} behind it is replaced" if behind else "its value changes"
         yield Finding(
-            *comparison.after.key,
-            STACK_ITSELF,
-            "stack",
-            Kind.NEEDS_TWO_STEPS,
-            f"the export {name} is in use by {', '.join(users)}: {why}",
-            _FIRST_FREE_THE_EXPORT,
+            environment=comparison.after.environment,
+            stack=comparison.after.name,
+            resource=STACK_ITSELF,
+            resource_type="stack",
+            kind=Kind.NEEDS_TWO_STEPS,
+            text=f"the export {name} is in use by {', '.join(users)}: {why}",
+            details=_FIRST_FREE_THE_EXPORT,
         )
 
 

@@ -33,7 +33,7 @@ _SLOW_DOWN_PATIENCE_S = 300.0
 _ANSWER_LIMIT = 32 * 1024 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Call:
     """One request: everything needed to sign and send it, again if need be."""
 

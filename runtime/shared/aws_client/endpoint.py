@@ -17,7 +17,7 @@ from botocore.compat import HTTPHeaders
 from runtime.shared.http.pool import Origin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """Scheme, host and port to connect to, the Host header, and the path everything lies under."""
 
@@ -37,7 +37,13 @@ class Endpoint:
         tls = parts.scheme == "https"
         if parts.hostname is None:
             raise ValueError(f"no host in the endpoint URL {url!r}")
-        return cls(tls, parts.hostname, parts.port or (443 if tls else 80), parts.netloc, parts.path)
+        return cls(
+            tls=tls,
+            host=parts.hostname,
+            port=parts.port or (443 if tls else 80),
+            authority=parts.netloc,
+            base_path=parts.path,
+        )
 
 
 class _Answered:
@@ -66,7 +72,11 @@ def bucket_endpoint(s3: Any, bucket: str) -> Endpoint:
         s3.meta.events.unregister(event, instead_of_sending)
     endpoint = Endpoint.from_url(seen[0])
     return Endpoint(
-        endpoint.tls, endpoint.host, endpoint.port, endpoint.authority, endpoint.base_path.removesuffix("k")
+        tls=endpoint.tls,
+        host=endpoint.host,
+        port=endpoint.port,
+        authority=endpoint.authority,
+        base_path=endpoint.base_path.removesuffix("k"),
     )
 
 

@@ -68,7 +68,15 @@ class JsonService:
         body = write_document(asked)
         headers = {**self._headers, "x-amz-target": f"{self._target}.{operation}"}
         digest = hashlib.sha256(body).hexdigest()
-        call = Call(operation, "POST", self._path, headers, (body,), len(body), digest)
+        call = Call(
+            operation=operation,
+            method="POST",
+            path=self._path,
+            headers=headers,
+            body=(body,),
+            length=len(body),
+            payload_hash=digest,
+        )
         try:
             exchange = self._client.start(call, self._scope)
             return read_document(self._client.answer(exchange, self._scope).body)

@@ -44,8 +44,8 @@ class LedgerCircuits:
         name = _attribute(dependency)
         unchanged = Attr(name).not_exists() if before is None else Attr(name).eq(before.text())
         change = Change(
-            _PARTITION,
-            _ITEM,
+            job=_PARTITION,
+            key=_ITEM,
             set={} if after is None else {name: after.text()},
             remove=(name,) if after is None else (),
             when=unchanged,

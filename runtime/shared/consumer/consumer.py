@@ -44,7 +44,7 @@ _POLL_ERROR_MAX_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerOptions:
     """Durations in seconds; the services take them from their settings."""
 
@@ -65,7 +65,7 @@ class ConsumerOptions:
     delete_delay_s: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ages:
     """How long ago each vital thing last happened, in seconds."""
 

@@ -25,7 +25,7 @@ MAX_ATTEMPTS = 6
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Pending:
     url: str
     receipt: str
@@ -53,7 +53,11 @@ class DeleteBuffer:
 
     def add(self, url: str, receipt: str, message_id: str) -> None:
         with self._changed:
-            self._pending.append(_Pending(url, receipt, message_id, self._clock() + self._delay_s))
+            self._pending.append(
+                _Pending(
+                    url=url, receipt=receipt, message_id=message_id, due_at=self._clock() + self._delay_s
+                )
+            )
             self._changed.notify_all()
             stopped = self._stopped
         if stopped:

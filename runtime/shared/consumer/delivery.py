@@ -11,7 +11,7 @@ from .failures import FailureRun
 from .outcomes import Outcome, Retry
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Delivery:
     """A message and the means to keep it, to save progress, and to learn that it is over."""
 

@@ -13,7 +13,7 @@ class Done:
     """The effect is durable; the message is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """A transient failure: the work comes back after a pause, and that costs time, not receives.
 

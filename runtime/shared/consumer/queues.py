@@ -33,7 +33,7 @@ class SourceQueue:
         return self.url.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What SQS says about a message beside its body, read leniently: foreign attributes must not block a
     queue.

@@ -19,7 +19,8 @@ class CheckpointLedger:
 
     def save_checkpoint(self, claim: Claim, name: str, data: bytes) -> None:
         """At most 300 KB. Raises LeaseLost."""
-        self._write_checkpoint(claim, Change(*_place(claim.unit, name), set=_stamped(claim, data)))
+        job, key = _place(claim.unit, name)
+        self._write_checkpoint(claim, Change(job=job, key=key, set=_stamped(claim, data)))
 
     def load_checkpoint(self, claim: Claim, name: str) -> bytes | None:
         """What was saved last, by whichever claim."""
@@ -28,15 +29,14 @@ class CheckpointLedger:
 
     def drop_checkpoint(self, claim: Claim, name: str) -> None:
         """It is no longer needed. Raises LeaseLost."""
-        self._write_checkpoint(
-            claim, Change(*_place(claim.unit, name), set=_stamped(claim), remove=("data",))
-        )
+        job, key = _place(claim.unit, name)
+        self._write_checkpoint(claim, Change(job=job, key=key, set=_stamped(claim), remove=("data",)))
 
     def _write_checkpoint(self, claim: Claim, change: Change) -> None:
         current = Attr("generation").not_exists() | Attr("generation").lte(claim.generation)
         try:
             self._table.update(
-                Change(change.job, change.key, set=change.set, remove=change.remove, when=current)
+                Change(job=change.job, key=change.key, set=change.set, remove=change.remove, when=current)
             )
         except Refused as refusal:
             raise LeaseLost(f"{claim.unit.key} was taken over") from refusal

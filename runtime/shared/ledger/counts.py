@@ -36,8 +36,8 @@ class CountLedger(JobLedger):
         if item.get("basis") != basis:
             item = self._table.update(
                 Change(
-                    job,
-                    COUNT,
+                    job=job,
+                    key=COUNT,
                     set={"basis": basis, "first_look_at": self._table.clock()},
                     remove=("cursor", "expected", "paths_digest", "reason", "error", *FAILING),
                     when=Attr("generation").eq(item["generation"]),
@@ -69,8 +69,8 @@ class CountLedger(JobLedger):
             "paths_digest": claim.paths_digest,
         }
         change = Change(
-            claim.export_job_id,
-            COUNT,
+            job=claim.export_job_id,
+            key=COUNT,
             set=progress,
             remove=FAILING,
             when=Attr("generation").eq(claim.generation),
@@ -108,7 +108,9 @@ class CountLedger(JobLedger):
             "missing": count.missing,
             "missing_key": count.missing_key,
         }
-        change = Change(state.export_job_id, JOB, set={**self._status(outcome), **verdict}, when=unchanged)
+        change = Change(
+            job=state.export_job_id, key=JOB, set={**self._status(outcome), **verdict}, when=unchanged
+        )
         try:
             self._table.update(change)
         except Refused as refusal:
@@ -123,8 +125,8 @@ class CountLedger(JobLedger):
         sent.
         """
         change = Change(
-            state.export_job_id,
-            JOB,
+            job=state.export_job_id,
+            key=JOB,
             set={"announced": outcome} if said else {},
             remove=("announcing_until",),
             when=of_run(state.run),

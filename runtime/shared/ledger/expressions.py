@@ -11,7 +11,7 @@ from .values import typed
 PARTITION, SORT = "export_job_id", "item"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One item's update. `defaults` are set only where absent; an empty change with a condition is a
     check.

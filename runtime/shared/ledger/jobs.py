@@ -85,18 +85,18 @@ class JobLedger:
                 raise AlreadyFinished(str(ended.get("status", "listed"))) from refusal
             item = self._next_run(export_job_id, ended, owner, lease_s, correlation_id)
         return JobClaim(
-            export_job_id,
-            int(item["generation"]),
-            owner,
-            str(item["correlation_id"]),
-            ListingState(
+            export_job_id=export_job_id,
+            generation=int(item["generation"]),
+            owner=owner,
+            correlation_id=str(item["correlation_id"]),
+            listing=ListingState(
                 cursor=item.get("cursor"),
                 pages=int(item.get("pages", 0)),
                 barren=int(item.get("barren_pages", 0)),
                 rejected=int(item.get("records_rejected", 0)),
                 rejections=tuple(item.get("rejections", ())),
             ),
-            int(item["run"]),
+            run=int(item["run"]),
         )
 
     def _next_run(
@@ -140,7 +140,7 @@ class JobLedger:
         held = Attr("generation").eq(claim.generation) & Attr("lease_until").gt(0)
         change = {**self._status(status), "lease_until": 0}
         try:
-            self._table.update(Change(claim.export_job_id, JOB, set=change, when=held))
+            self._table.update(Change(job=claim.export_job_id, key=JOB, set=change, when=held))
         except Refused:
             return
 
@@ -210,8 +210,8 @@ class JobLedger:
             # Exactly as it was read, so that a completion in between is not miscounted.
             when = Attr("listed").not_exists() & absent_or("counted", before.get("counted"))
         return Change(
-            claim.export_job_id,
-            f"TASK#{task_id}",
+            job=claim.export_job_id,
+            key=f"TASK#{task_id}",
             set={"listed": True, "page": page, "run": claim.run},
             defaults={"status": "listed", "file_id": file_id, "created_at": self._table.clock()},
             when=when,
@@ -220,8 +220,8 @@ class JobLedger:
     def _reopened(self, claim: JobClaim, task_id: str, file_id: str, page: int) -> Change:
         """The task as a later run lists it: new, or as if it were; parts of an earlier split are stale."""
         return Change(
-            claim.export_job_id,
-            f"TASK#{task_id}",
+            job=claim.export_job_id,
+            key=f"TASK#{task_id}",
             set={"listed": True, "page": page, "run": claim.run, "status": "listed", "parts_sent": False},
             defaults={"file_id": file_id, "created_at": self._table.clock()},
             add={"epoch": 1},
@@ -231,7 +231,7 @@ class JobLedger:
 
     @staticmethod
     def _counter(claim: JobClaim, add: Mapping[str, int]) -> Change:
-        return Change(claim.export_job_id, JOB, add=add, when=Attr("generation").eq(claim.generation))
+        return Change(job=claim.export_job_id, key=JOB, add=add, when=Attr("generation").eq(claim.generation))
 
     @staticmethod
     def _require_claim(claim: JobClaim, refusal: Refused, *, position: int) -> None:
@@ -264,7 +264,11 @@ class JobLedger:
 
     def _fenced(self, claim: JobClaim, *, set: Mapping[str, Any], remove: Sequence[str] = ()) -> Item:  # noqa: A002
         change = Change(
-            claim.export_job_id, JOB, set=set, remove=remove, when=Attr("generation").eq(claim.generation)
+            job=claim.export_job_id,
+            key=JOB,
+            set=set,
+            remove=remove,
+            when=Attr("generation").eq(claim.generation),
         )
         try:
             return self._table.update(change)
@@ -280,8 +284,8 @@ class JobLedger:
         try:
             self._table.update(
                 Change(
-                    export_job_id,
-                    JOB,
+                    job=export_job_id,
+                    key=JOB,
                     set={
                         **self._status("failed"),
                         "reason": reason,

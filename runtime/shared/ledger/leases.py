@@ -47,8 +47,8 @@ def take(
     try:
         return table.update(
             Change(
-                job,
-                key,
+                job=job,
+                key=key,
                 set={**change, "owner": owner, "token": token, "lease_until": now + lease_s},
                 defaults={"created_at": now, **defaults},
                 add={"generation": 1},
@@ -73,8 +73,8 @@ def renew(table: LedgerTable, job: str, key: str, generation: int, lease_s: floa
     try:
         table.update(
             Change(
-                job,
-                key,
+                job=job,
+                key=key,
                 set={"lease_until": table.clock() + lease_s},
                 when=Attr("generation").eq(generation) & Attr("lease_until").gt(0),
             )
@@ -88,6 +88,6 @@ def release(table: LedgerTable, job: str, key: str, generation: int, status: str
     """End the lease now so that the next claim does not wait; nothing happens when it is no longer held."""
     held = Attr("generation").eq(generation) & Attr("lease_until").gt(0)
     try:
-        table.update(Change(job, key, set={"lease_until": 0, "status": status}, when=held))
+        table.update(Change(job=job, key=key, set={"lease_until": 0, "status": status}, when=held))
     except Refused:
         return

@@ -53,8 +53,8 @@ class MessageLedger:
         alike = {"failing_alike": reason, "failing_alike_since": now}
         first = {"failing_since": now, "failing_reason": reason, **alike}
         change = Change(
-            place.job,
-            place.key,
+            job=place.job,
+            key=place.key,
             set={"failing_error": error[:ERROR_CHARACTERS], **({**first, "failures": 1} if anew else {})},
             defaults={"created_at": now, **({} if anew else first)},
             add={} if anew else {"failures": 1},
@@ -65,7 +65,7 @@ class MessageLedger:
         except Refused:
             return None
         if item["failing_alike"] != reason:
-            item = self._table.update(Change(place.job, place.key, set=alike))
+            item = self._table.update(Change(job=place.job, key=place.key, set=alike))
         return replace(
             _run(item, "failing_since", "failures", "failing_reason"),
             alike_since=datetime.fromtimestamp(float(item["failing_alike_since"]), UTC),
@@ -75,8 +75,8 @@ class MessageLedger:
         """Record that the other side is well and asks for patience: that ends a run of failures."""
         item = self._table.update(
             Change(
-                place.job,
-                place.key,
+                job=place.job,
+                key=place.key,
                 set={"waiting_reason": reason},
                 defaults={"waiting_since": self._table.clock()},
                 add={"waits": 1},
@@ -89,8 +89,8 @@ class MessageLedger:
         """Why a message was parked that names no job or task; the message itself may have no room for it."""
         self._table.update(
             Change(
-                place.job,
-                place.key,
+                job=place.job,
+                key=place.key,
                 set={"status": "parked", "reason": reason, "error": error[:ERROR_CHARACTERS]},
                 defaults={"created_at": first_seen.timestamp()},
                 remove=FAILING,

@@ -53,7 +53,7 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         except leases.NotOurs as refusal:
             self._require_current(unit)
             raise AlreadyFinished(str(refusal.item.get("status"))) from refusal
-        return Claim(unit, int(item["generation"]), owner)
+        return Claim(unit=unit, generation=int(item["generation"]), owner=owner)
 
     def split(self, claim: Claim, ranges: Sequence[tuple[int, int]]) -> Split:
         """Record the parts; a task that has been split before keeps the split it has. Raises LeaseLost.
@@ -64,8 +64,8 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         try:
             item = self._table.update(
                 Change(
-                    unit.export_job_id,
-                    unit.task_key,
+                    job=unit.export_job_id,
+                    key=unit.task_key,
                     set={
                         "split_parts": [list(pair) for pair in ranges],
                         "parts_done": 0,
@@ -84,8 +84,8 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
     def parts_sent(self, claim: Claim) -> None:
         """Every part is on the queue; the task's own lease ends here. Raises LeaseLost."""
         change = Change(
-            claim.unit.export_job_id,
-            claim.unit.task_key,
+            job=claim.unit.export_job_id,
+            key=claim.unit.task_key,
             set={"parts_sent": True, "status": "split", "lease_until": 0},
             remove=FAILING,
             when=Attr("generation").eq(claim.generation),
@@ -104,8 +104,8 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         """
         unit = claim.unit
         part = Change(
-            unit.export_job_id,
-            unit.key,
+            job=unit.export_job_id,
+            key=unit.key,
             set={
                 "status": "done",
                 "lease_until": 0,
@@ -115,7 +115,9 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
             remove=FAILING,
             when=Attr("generation").eq(claim.generation) & Attr("status").ne("done"),
         )
-        task = Change(unit.export_job_id, unit.task_key, add={"parts_done": 1}, when=_at_epoch(unit.epoch))
+        task = Change(
+            job=unit.export_job_id, key=unit.task_key, add={"parts_done": 1}, when=_at_epoch(unit.epoch)
+        )
         try:
             self._table.transact([part, task])
         except Refused as refusal:
@@ -156,13 +158,13 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         fence = Attr("generation").eq(claim.generation)
         current = _at_epoch(epoch)
         forget = Change(
-            unit.export_job_id,
-            unit.task_key,
+            job=unit.export_job_id,
+            key=unit.task_key,
             set={"epoch": epoch + 1, "parts_done": 0, "parts_sent": False},
             remove=("split_parts",),
             when=current if unit.part is not None else current & fence,
         )
-        held = [] if unit.part is None else [Change(unit.export_job_id, unit.key, when=fence)]
+        held = [] if unit.part is None else [Change(job=unit.export_job_id, key=unit.key, when=fence)]
         try:
             self._table.transact([forget, *held])
         except Refused as refusal:

@@ -47,11 +47,11 @@ class TaskLedger(JobLedger):
         except leases.NotOurs as refusal:
             raise AlreadyFinished(str(refusal.item.get("status"))) from refusal
         return Claim(
-            unit,
-            int(item["generation"]),
-            owner,
-            recorded_split(item),
-            bool(item.get("parts_sent", False)),
+            unit=unit,
+            generation=int(item["generation"]),
+            owner=owner,
+            split=recorded_split(item),
+            parts_sent=bool(item.get("parts_sent", False)),
         )
 
     def renew(self, claim: Claim, lease_s: float) -> None:
@@ -121,8 +121,8 @@ class TaskLedger(JobLedger):
         """Move the task and the job's counts together; false when the task changed since it was read."""
         counted, listed = before.get("counted"), before.get("listed")
         task = Change(
-            unit.export_job_id,
-            unit.task_key,
+            job=unit.export_job_id,
+            key=unit.task_key,
             set={"status": status, "counted": status, "lease_until": 0, **fields},
             defaults={"file_id": unit.file_id, "created_at": self._table.clock()},
             remove=FAILING,
@@ -134,7 +134,7 @@ class TaskLedger(JobLedger):
             return self._transacted(changes)
         add = {f"tasks_{status}": 1, **({f"tasks_{counted}": -1} if counted else {})}
         add |= totals_of(fields.get("summary", {}))
-        job = Change(unit.export_job_id, JOB, add=add, when=of_run(int(before.get("run", 1))))
+        job = Change(job=unit.export_job_id, key=JOB, add=add, when=of_run(int(before.get("run", 1))))
         try:
             self._table.transact([*changes, job])
         except Refused as refusal:
@@ -152,8 +152,8 @@ class TaskLedger(JobLedger):
 
     def _parked_part(self, claim: Claim, fields: dict[str, Any]) -> Change:
         return Change(
-            claim.unit.export_job_id,
-            claim.unit.key,
+            job=claim.unit.export_job_id,
+            key=claim.unit.key,
             set={"status": "parked", "lease_until": 0, **fields},
             remove=FAILING,
             when=Attr("generation").eq(claim.generation),

@@ -47,7 +47,7 @@ TOTALS = frozenset(
 """The numbers of a task's summary that its job adds up, beside one for each reason of a rejection."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkUnit:
     """One archive of a job, or one part of a split archive (`part` is its index, `epoch` the split it belongs
     to).
@@ -61,7 +61,7 @@ class WorkUnit:
 
     def whole(self) -> "WorkUnit":
         """The task this part belongs to."""
-        return WorkUnit(self.export_job_id, self.task_id, self.file_id)
+        return WorkUnit(export_job_id=self.export_job_id, task_id=self.task_id, file_id=self.file_id)
 
     @property
     def task_key(self) -> str:
@@ -98,7 +98,7 @@ class PartsState:
         return self.done >= self.count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to write about one unit; every later write carries `generation` and fails when it is
     stale.
@@ -129,7 +129,7 @@ class ListingState:
     """Why, for the first of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobClaim:
     """The right to list one job; `listing` says where an interrupted one goes on."""
 

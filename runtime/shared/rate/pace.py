@@ -88,7 +88,7 @@ class Pace:
             self._slots.clear()
         later = Attr(_PAUSED).not_exists() | Attr(_PAUSED).lt(round(until, 3))
         try:
-            self._table.update(Change(_PARTITION, self._name, set={_PAUSED: until}, when=later))
+            self._table.update(Change(job=_PARTITION, key=self._name, set={_PAUSED: until}, when=later))
         except Refused:
             return
         except (ClientError, BotoCoreError) as error:
@@ -125,7 +125,7 @@ class Pace:
             if start - now > LONGEST_WAIT_S:
                 raise TooFast(start - now)
             change = Change(
-                _PARTITION, self._name, set={_NEXT: after}, when=absent_or(_NEXT, item.get(_NEXT))
+                job=_PARTITION, key=self._name, set={_NEXT: after}, when=absent_or(_NEXT, item.get(_NEXT))
             )
             try:
                 self._table.update(change)

@@ -112,8 +112,8 @@ class Permits:
             granted = max(0, min(wanted, free))
             mine = {self._owner: [granted, now + _LEASE_S]} if granted else {}
             change = Change(
-                _PARTITION,
-                self._name,
+                job=_PARTITION,
+                key=self._name,
                 set={"holders": {**others, **mine}, "version": int(item.get("version", 0)) + 1},
                 when=absent_or("version", item.get("version")),
             )

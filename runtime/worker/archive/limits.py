@@ -21,7 +21,7 @@ class ByteSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Everything an archive announces is held against these before memory is set aside for it."""
 

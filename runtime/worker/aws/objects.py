@@ -115,7 +115,15 @@ class ObjectStore:
             headers[f"x-amz-meta-{name}"] = value
         # The digest that is known anyway; the CRC-32 guards the bytes where there is none.
         digest = sha256 or UNSIGNED_PAYLOAD
-        return Call("PutObject", "PUT", self._path(key), headers, body, length, digest)
+        return Call(
+            operation="PutObject",
+            method="PUT",
+            path=self._path(key),
+            headers=headers,
+            body=body,
+            length=length,
+            payload_hash=digest,
+        )
 
     def finish(self, exchange: Exchange, scope: Scope) -> Success:
         return self._fast.finish(exchange, scope)
@@ -126,7 +134,9 @@ class ObjectStore:
     def start_head(self, key: str, scope: Scope) -> Exchange:
         """Ask for an object's size and checksum; `finish_head` reads the answer."""
         headers = {"host": self._host, "x-amz-checksum-mode": "ENABLED"}
-        return self._fast.start(Call("HeadObject", "HEAD", self._path(key), headers), scope)
+        return self._fast.start(
+            Call(operation="HeadObject", method="HEAD", path=self._path(key), headers=headers), scope
+        )
 
     def finish_head(self, exchange: Exchange, scope: Scope) -> Present | None:
         """None when there is no such object."""
@@ -169,7 +179,10 @@ class ObjectStore:
             "x-amz-sdk-checksum-algorithm": "CRC32",
         }
         path = self._part_path(key, upload_id, number)
-        answer = self._fast.call(Call("UploadPart", "PUT", path, headers, buffers, size), scope)
+        answer = self._fast.call(
+            Call(operation="UploadPart", method="PUT", path=path, headers=headers, body=buffers, length=size),
+            scope,
+        )
         return Part(number, answer.headers.get("etag", ""), crc, size)
 
     def open_part(self, key: str, upload_id: str, size: int, scope: Scope, *, number: int) -> "StreamedPart":
@@ -182,7 +195,15 @@ class ObjectStore:
             "x-amz-sdk-checksum-algorithm": "CRC32",
         }
         path = self._part_path(key, upload_id, number)
-        call = Call("UploadPart", "PUT", path, headers, (), framed_length(size), UNSIGNED_TRAILER)
+        call = Call(
+            operation="UploadPart",
+            method="PUT",
+            path=path,
+            headers=headers,
+            body=(),
+            length=framed_length(size),
+            payload_hash=UNSIGNED_TRAILER,
+        )
         return StreamedPart(self._fast.open(call, scope), number, size)
 
     def _part_path(self, key: str, upload_id: str, number: int) -> str:
@@ -220,7 +241,15 @@ class ObjectStore:
         path = f"{self._path(key)}?uploadId={quote(upload_id, safe='-_.~')}"
         try:
             with scope_of(Cancellation()) as scope:
-                self._fast.call(Call("AbortMultipartUpload", "DELETE", path, {"host": self._host}), scope)
+                self._fast.call(
+                    Call(
+                        operation="AbortMultipartUpload",
+                        method="DELETE",
+                        path=path,
+                        headers={"host": self._host},
+                    ),
+                    scope,
+                )
         except AwsError as error:
             if error.status != 404:
                 raise

@@ -109,7 +109,16 @@ class MetadataTable:
         digest = hashlib.sha256(body).hexdigest()
         path = self._tables.endpoint.base_path or "/"
         return self._tables.start(
-            Call("BatchGetItem", "POST", path, headers, (body,), len(body), digest), scope
+            Call(
+                operation="BatchGetItem",
+                method="POST",
+                path=path,
+                headers=headers,
+                body=(body,),
+                length=len(body),
+                payload_hash=digest,
+            ),
+            scope,
         )
 
     def _finish(self, exchange: Exchange, found: dict[str, MetadataItem], scope: Scope) -> None:

@@ -29,7 +29,7 @@ class EntriesInOrder(Protocol):
     def slice(self, first: int, last: int) -> Iterable[Wanted]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """One ranged request: the entries in it, in the order they lie, made when they are asked for."""
 
@@ -114,14 +114,14 @@ def merge(wanted: EntriesInOrder, gap_limit: int, cut_bytes: int | None = None) 
     for index, (start, stop) in enumerate(wanted.bounds()):
         long_enough = cut_bytes is not None and end - begin >= cut_bytes and left >= cut_bytes // 2
         if index and (not bridges.close(start - end) or long_enough):
-            yield Span(begin, end, first, index, wanted)
+            yield Span(start=begin, stop=end, first=first, last=index, wanted=wanted)
             first = index
         if first == index:
             begin = end = start
         end = max(end, stop)
         left -= stop - start
     if end > begin:
-        yield Span(begin, end, first, index + 1, wanted)
+        yield Span(start=begin, stop=end, first=first, last=index + 1, wanted=wanted)
 
 
 def pieces(wanted: EntriesInOrder, gap_limit: int, connections: int) -> Pieces:

@@ -11,7 +11,7 @@ from runtime.worker.plan.results import OpenResult, Results
 _LET_GO_EVERY = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """An entry to fetch: bytes [start, stop) of the archive hold its local header and payload."""
 
@@ -61,7 +61,14 @@ class WantedEntries:
             expected = self._results.expected(entry)
             key = self._results.key(entry, expected)
             result = OpenResult(self._results, entry)
-            yield Wanted(entry, expected, key, entry.local_offset, self._stops[place], result)
+            yield Wanted(
+                entry=entry,
+                expected=expected,
+                key=key,
+                start=entry.local_offset,
+                stop=self._stops[place],
+                result=result,
+            )
             if place % _LET_GO_EVERY == 0:
                 self._directory.workspace.let_go()
 

@@ -23,8 +23,14 @@ DATA = bytes(range(256)) * 40
 
 @pytest.fixture
 def api() -> Iterator[ExportApiServer]:
-    files = [ExportFile(f"f{number}", f"{number}.zip", Blob(DATA)) for number in range(5)]
-    files.append(ExportFile("plain", "plain.zip", Blob(DATA), honours_range=False, relative_url=True))
+    files = [
+        ExportFile(file_id=f"f{number}", name=f"{number}.zip", archive=Blob(DATA)) for number in range(5)
+    ]
+    files.append(
+        ExportFile(
+            file_id="plain", name="plain.zip", archive=Blob(DATA), honours_range=False, relative_url=True
+        )
+    )
     catalogue = Catalogue.of([Export("job", files), Export("later", [], status="running")])
     with ExportApiServer(catalogue, token="t", plan=faults.Script()) as server:
         yield server
@@ -162,7 +168,7 @@ def test_seeded_faults_do_not_depend_on_the_order_of_other_files():
     rates = dict.fromkeys(faults.FAULTS, 0.1)
     decided = []
     for order in (requests, sorted(requests, key=lambda request: request.file_id or "")):
-        plan = faults.SeededFaults(3, rates)
+        plan = faults.SeededFaults(seed=3, rates=rates)
         answers: dict[str | None, list] = {}
         for request in order:
             answers.setdefault(request.file_id, []).append(plan.decide(request))
@@ -194,15 +200,15 @@ def test_ranges_outside(header):
 def test_a_laid_out_zip_is_a_zip_and_every_range_of_it_agrees():
     members = [
         Member(
-            f"m{number}",
-            Content(f"c{number}", size),
+            name=f"m{number}",
+            content=Content(f"c{number}", size),
             deflate=number % 2 == 0,
             descriptor=number % 3 == 0,
             zip64=number == 4,
         )
         for number, size in enumerate((0, 10, 200, 70_000, 1 << 20, (3 << 20) + 7))
     ]
-    archive = LaidOutZip(members)
+    archive = LaidOutZip(members=members)
     data = b"".join(archive.stream(0, archive.size))
     assert len(data) == archive.size
     with zipfile.ZipFile(io.BytesIO(data)) as reader:

@@ -52,7 +52,7 @@ def vendor(request) -> Iterator[tuple[str, ExportApiServer, dict[str, str]]]:
     name = request.param
     ids = DIALECTS[name].ids
     files = [
-        ExportFile(own_id(ids, file_id), f"{number}.zip", Blob(b"x" * number))
+        ExportFile(file_id=own_id(ids, file_id), name=f"{number}.zip", archive=Blob(b"x" * number))
         for number, file_id in enumerate(FILES[ids])
     ]
     exports = [Export(JOB[ids], files), Export("9", [], status="running"), Export("8", [], status="failed")]

@@ -18,7 +18,14 @@ from local.task_endpoints import RoleCredentials, TaskEndpoints, TaskIdentity
 from local.tasks import Task, TaskDefinition
 
 ROLE = RoleCredentials("arn:aws:iam::123456789012:role/r", "ASIA1", "secret", "session")
-TASK = TaskIdentity("id1", "arn:aws:ecs:eu-west-1:123456789012:task/c/id1", "c", "family", "1", ROLE)
+TASK = TaskIdentity(
+    task_id="id1",
+    task_arn="arn:aws:ecs:eu-west-1:123456789012:task/c/id1",
+    cluster="c",
+    family="family",
+    revision="1",
+    credentials=ROLE,
+)
 
 
 @pytest.fixture
@@ -92,10 +99,23 @@ def test_a_task_that_ends_before_it_is_ready_shows_its_log(tmp_path):
 
 def _task(directory: Path, program: str, container: dict) -> Task:
     definition = TaskDefinition(
-        "worker", "c", "f", "1", "role", "role", {"command": [sys.executable, "-c", program], **container}
+        service="worker",
+        cluster="c",
+        family="f",
+        revision="1",
+        task_role_arn="role",
+        execution_role_arn="role",
+        container={"command": [sys.executable, "-c", program], **container},
     )
     environment = {"PATH": os.environ["PATH"], "HEALTH_PORT": "9"}
-    return Task("worker-1", "id1", definition, environment, directory, directory / "worker-1.jsonl")
+    return Task(
+        name="worker-1",
+        task_id="id1",
+        definition=definition,
+        environment=environment,
+        working_directory=directory,
+        log=directory / "worker-1.jsonl",
+    )
 
 
 def _alive(pid: int) -> bool:

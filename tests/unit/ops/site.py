@@ -43,7 +43,7 @@ class Site:
         logs = root / NAME / "logs"
         logs.mkdir(parents=True)
         kept = {} if clients is None else clients
-        made = Fleet(NAME, {}, session, url, logs, kept)
+        made = Fleet(name=NAME, outputs={}, session=session, endpoint_url=url, log_folder=logs, _clients=kept)
         unique = uuid.uuid4().hex[:12]
         outputs = {
             **_queues(made.client("sqs"), unique),
@@ -56,7 +56,12 @@ class Site:
             Bucket=outputs["BucketName"],
             CreateBucketConfiguration={"LocationConstraint": session.region_name},
         )
-        return cls(Fleet(NAME, outputs, session, url, logs, kept), logs)
+        return cls(
+            Fleet(
+                name=NAME, outputs=outputs, session=session, endpoint_url=url, log_folder=logs, _clients=kept
+            ),
+            logs,
+        )
 
     def publish(self, key: str = "", secret: str = "", token: str = "") -> None:
         """Write the file by which the command line finds it, with these credentials or its own."""
@@ -96,7 +101,7 @@ class Site:
         return claim
 
     def unit(self, job: str, file: str) -> WorkUnit:
-        return WorkUnit(job, task_id_for(job, file), file)
+        return WorkUnit(export_job_id=job, task_id=task_id_for(job, file), file_id=file)
 
     def done(self, job: str, file: str, entries: int = 2, **summary: int) -> JobState:
         claim = self.ledger.claim(self.unit(job, file), owner="worker-1", lease_s=60)

@@ -149,7 +149,9 @@ def test_a_job_sent_again_after_its_end_is_listed_afresh(world: World) -> None:
     sent = NOW.timestamp()
     world.clock.now = sent
     assert world.handler(Vendor([[record("a"), record("b")]]))(delivery(JOB)) == Done()
-    for unit in (WorkUnit("job", task_id_for("job", file), file) for file in "ab"):
+    for unit in (
+        WorkUnit(export_job_id="job", task_id=task_id_for("job", file), file_id=file) for file in "ab"
+    ):
         claim = world.ledger.claim(unit, owner="w", lease_s=60)
         world.ledger.complete(claim, {"in_s3": 2}) if unit.file_id == "a" else world.ledger.park(
             claim, "r", "e"
@@ -272,7 +274,11 @@ def test_a_loop_is_known_when_it_closes_and_costs_the_job_a_bounded_number_of_re
         metrics = Metrics(namespace="n", service="s", environment="e", interval_s=60)
         lister = JobLister(vendor.api(), ledger, Nowhere(), metrics, max_pages=10_000)  # type: ignore[arg-type]
         with pytest.raises(ListingFault) as fault:
-            lister.run(JobClaim("job", 1, "o", "c", state), delivery(JOB), None)
+            lister.run(
+                JobClaim(export_job_id="job", generation=1, owner="o", correlation_id="c", listing=state),
+                delivery(JOB),
+                None,
+            )
         assert fault.value.reason == "listing-loop"
         assert len(vendor.requests) <= requests
         state, attempts, asked = ledger.advanced[-1], attempts + 1, asked + len(vendor.requests)
@@ -311,7 +317,7 @@ def test_a_record_that_is_no_file_is_rejected_with_its_reason_and_the_job_does_n
     assert state.rejections[0].startswith("page 1, record 2 of the page: file_id: ")
     assert "Rejected a record of the listing: page 1, record 2" in caplog.text
     for file_id in ("a", "b"):
-        unit = WorkUnit("job", task_id_for("job", file_id), file_id)
+        unit = WorkUnit(export_job_id="job", task_id=task_id_for("job", file_id), file_id=file_id)
         state = world.ledger.complete(world.ledger.claim(unit, owner="w", lease_s=60), {})
     assert (state.ended, state.failed) == (True, True)
 
@@ -415,22 +421,22 @@ def test_a_job_that_is_not_ready_is_looked_at_ever_less_often_and_parked_at_last
     ("answer", "outcome"),
     [
         (httpx.Response(404), Park("unknown-job", "GET /v1/exports/job answers 404")),
-        (httpx.Response(401), Retry("unauthorised", "GET /v1/exports/job answers 401")),
-        (httpx.Response(500), Retry("unavailable", "GET /v1/exports/job answers 500")),
+        (httpx.Response(401), Retry(reason="unauthorised", error="GET /v1/exports/job answers 401")),
+        (httpx.Response(500), Retry(reason="unavailable", error="GET /v1/exports/job answers 500")),
         (
             httpx.Response(503, headers={"Retry-After": "40"}),
-            Retry("unavailable", "GET /v1/exports/job answers 503", 40),
+            Retry(reason="unavailable", error="GET /v1/exports/job answers 503", at_least_s=40),
         ),
         (
             httpx.Response(200, html="<html>"),
             Retry(
-                "invalid-answer",
-                "GET /v1/exports/job answers 200 with text/html; charset=utf-8 that is not JSON",
+                reason="invalid-answer",
+                error="GET /v1/exports/job answers 200 with text/html; charset=utf-8 that is not JSON",
             ),
         ),
         (
             httpx.Response(429, headers={"Retry-After": "100"}),
-            Retry("rate-limited", "GET /v1/exports/job answers 429", 100),
+            Retry(reason="rate-limited", error="GET /v1/exports/job answers 429", at_least_s=100),
         ),
     ],
 )
@@ -442,7 +448,9 @@ def test_a_failure_is_remembered_beside_the_job(world: World) -> None:
     handler = world.handler(Vendor([[]], override=lambda _request: httpx.Response(500)))
     for body, reason in ((JOB, "unavailable"), ({"export_job_ids": ["a", "b"]}, "aws-error")):
         for count in (1, 2):
-            run = handler.on_retry(delivery(body), Retry(reason, "x"), FailureRun(NOW, 9, "the message's"))
+            run = handler.on_retry(
+                delivery(body), Retry(reason=reason, error="x"), FailureRun(NOW, 9, "the message's")
+            )
             assert (run.count, run.reason) == (count, reason)
             assert run.since.timestamp() == pytest.approx(world.clock(), abs=1)
 

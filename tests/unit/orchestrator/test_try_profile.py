@@ -18,7 +18,10 @@ from tests.stacks.conftest import ROOT
 
 @pytest.fixture
 def vendor() -> Iterator[ExportApiServer]:
-    files = [ExportFile(str(900 + number), f"{number}.zip", Blob(b"zip")) for number in range(3)]
+    files = [
+        ExportFile(file_id=str(900 + number), name=f"{number}.zip", archive=Blob(b"zip"))
+        for number in range(3)
+    ]
     exports = Catalogue.of([Export("4711", files)])
     with ExportApiServer(exports, token="t", profile="artifacts") as server:
         yield server

@@ -22,7 +22,7 @@ from runtime.shared.ledger.expressions import Change
 from runtime.shared.ledger.table import Refused
 from tests.unit.conftest import Clock
 
-UNIT = WorkUnit("job", "t0", "f0")
+UNIT = WorkUnit(export_job_id="job", task_id="t0", file_id="f0")
 NOTHING = JobCount(0, 0)
 
 
@@ -41,7 +41,9 @@ def end_of(state: JobState) -> str | None:
 
 
 def complete(ledger: Ledger, task: str) -> None:
-    ledger.complete(ledger.claim(WorkUnit("job", task, task), owner="w", lease_s=60), {})
+    ledger.complete(
+        ledger.claim(WorkUnit(export_job_id="job", task_id=task, file_id=task), owner="w", lease_s=60), {}
+    )
 
 
 def test_a_claim_keeps_others_out_until_its_lease_ends(ledger: Ledger, clock: Clock) -> None:
@@ -92,7 +94,10 @@ def test_two_workers_at_once_get_one_claim(ledger: Ledger) -> None:
 
 def test_completion_counts_once_under_repetition_and_concurrency(ledger: Ledger) -> None:
     listing(ledger, tasks=6)
-    claims = [ledger.claim(WorkUnit("job", f"t{n}", f"f{n}"), owner="w", lease_s=60) for n in range(6)]
+    claims = [
+        ledger.claim(WorkUnit(export_job_id="job", task_id=f"t{n}", file_id=f"f{n}"), owner="w", lease_s=60)
+        for n in range(6)
+    ]
     again = [claim for claim in claims for _ in range(2)]
     random.Random(7).shuffle(again)
     with ThreadPoolExecutor(6) as pool:
@@ -186,7 +191,7 @@ def test_parking_without_a_claim_respects_whoever_works(ledger: Ledger, clock: C
 
 
 def part(index: int, epoch: int = 0) -> WorkUnit:
-    return WorkUnit("job", "t0", "f0", index, epoch)
+    return WorkUnit(export_job_id="job", task_id="t0", file_id="f0", part=index, epoch=epoch)
 
 
 def test_a_split_task_is_completed_by_its_last_part_once(ledger: Ledger) -> None:
@@ -302,8 +307,10 @@ def test_a_refusal_shows_what_stood_there(ledger: Ledger) -> None:
     from boto3.dynamodb.conditions import Attr
 
     table = ledger._table
-    table.update(Change("job", "x", set={"a": 1.5, "b": ["y"], "c": None}))
+    table.update(Change(job="job", key="x", set={"a": 1.5, "b": ["y"], "c": None}))
     with pytest.raises(Refused) as refusal:
-        table.transact([Change("job", "y", set={"a": 1}), Change("job", "x", when=Attr("a").eq(2))])
+        table.transact(
+            [Change(job="job", key="y", set={"a": 1}), Change(job="job", key="x", when=Attr("a").eq(2))]
+        )
     assert refusal.value.items[1]["a"] == 1.5
     assert table.get("job", "y") is None

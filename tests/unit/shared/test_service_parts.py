@@ -314,7 +314,7 @@ def test_a_job_is_announced_once_and_its_events_follow_the_schemas(
     claim = ledger.claim_job("job", owner="o", lease_s=60, correlation_id="c")
     ledger.record_tasks(claim, {"t": "f"}, 0)
     ledger.finish_listing(claim, claim.listing)
-    unit = WorkUnit("job", "t", "f")
+    unit = WorkUnit(export_job_id="job", task_id="t", file_id="f")
     reporter.ask_for_count(ledger.job_state("job"))  # not ended: nobody counts
     assert aws.drain(queue) == []
     state = ledger.park(ledger.claim(unit, owner="w", lease_s=60), "not-a-zip", "https://x/?sig=secret")

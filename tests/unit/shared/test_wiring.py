@@ -21,7 +21,7 @@ from runtime.shared.wiring import count_settled
         (Park(ParkReason.MALFORMED_MESSAGE, "a producer's release"), False),
         (Park(ParkReason.UNKNOWN_JOB, "a producer's release"), False),
         (Park(ParkReason.EXPORT_EXPIRED, "a backlog that was too old"), False),
-        (Retry("api-unavailable", "the vendor is down"), False),
+        (Retry(reason="api-unavailable", error="the vendor is down"), False),
         (Yield("stopping"), False),
         (Done(), False),
     ],

@@ -125,7 +125,16 @@ def deliver(
     now = datetime.now(UTC)
     text = body if isinstance(body, str) else body.model_dump_json()
     delivery = Delivery(
-        text, "m", 1, None, now, now, 0, progress or {}, cancellation or Cancellation(), clock=lambda: 0.0
+        body=text,
+        message_id="m",
+        receive_count=1,
+        group_id=None,
+        first_seen=now,
+        sent_at=now,
+        handovers=0,
+        progress=progress or {},
+        cancellation=cancellation or Cancellation(),
+        clock=lambda: 0.0,
     )
     outcome = handler(delivery)
     if isinstance(outcome, Park):

@@ -49,7 +49,11 @@ def test_a_task_is_done_once(desk: Desk) -> None:
 
 def test_a_task_in_other_hands_is_handed_on(desk: Desk) -> None:
     task = desk.world.task()
-    desk.ledger.claim(WorkUnit(task.export_job_id, task.task_id, task.file_id), owner="x", lease_s=50)
+    desk.ledger.claim(
+        WorkUnit(export_job_id=task.export_job_id, task_id=task.task_id, file_id=task.file_id),
+        owner="x",
+        lease_s=50,
+    )
     outcome = deliver(desk.handler(), task)
     assert isinstance(outcome, Yield)
     assert 1 <= outcome.delay_s <= 50
@@ -137,7 +141,7 @@ def test_a_lost_lease_publishes_nothing(desk: Desk) -> None:
     handler, task = desk.handler(), desk.world.task()
 
     def lose(start: int, stop: int) -> None:
-        unit = WorkUnit(task.export_job_id, task.task_id, task.file_id)
+        unit = WorkUnit(export_job_id=task.export_job_id, task_id=task.task_id, file_id=task.file_id)
         table = f"ledger-{desk.world.bucket}"
         desk.world.dynamodb.update_item(
             TableName=table,

@@ -36,12 +36,12 @@ def task(container: dict[str, Any], memory_mib: int | None = None) -> ContainerT
     )
     environment = {"SLOTS": "8", "SCRATCH_DIR": "/home/me/scratch", "PATH": "/usr/bin", "AWS_REGION": "r"}
     return ContainerTask(
-        "worker-1",
-        "0123456789abcdef",
-        definition,
-        environment,
-        Path("/nowhere"),
-        Path("/nowhere/log"),
+        name="worker-1",
+        task_id="0123456789abcdef",
+        definition=definition,
+        environment=environment,
+        working_directory=Path("/nowhere"),
+        log=Path("/nowhere/log"),
         engine=Engine("docker", {}),
         memory_mib=memory_mib,
     )

@@ -11,7 +11,7 @@ from local.rehearsal.steps import NOT_PROVEN, Rehearsal, StepFailed
 
 def test_a_failed_step_is_written_down_and_ends_the_rehearsal(tmp_path: Path) -> None:
     said: list[str] = []
-    rehearsal = Rehearsal(said.append)
+    rehearsal = Rehearsal(say=said.append)
     with rehearsal.step("first"):
         pass
     with pytest.raises(StepFailed), rehearsal.step("second"):

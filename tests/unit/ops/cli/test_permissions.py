@@ -132,7 +132,13 @@ def _as_role(account: LocalAccount, site: Site, name: str, needs: list[Need]) ->
     account.assume_roles((arn,))
     keys = account.credentials(arn)
     own = boto3.Session(keys.access_key_id, keys.secret_access_key, keys.session_token, region_name=REGION)
-    return Fleet(site.fleet.name, site.fleet.outputs, own, account.endpoint_url, site.logs)
+    return Fleet(
+        name=site.fleet.name,
+        outputs=site.fleet.outputs,
+        session=own,
+        endpoint_url=account.endpoint_url,
+        log_folder=site.logs,
+    )
 
 
 def _arns(site: Site, target: str) -> list[str]:

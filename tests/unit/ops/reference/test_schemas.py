@@ -148,7 +148,7 @@ def test_a_jobs_life_writes_what_the_ledgers_schemas_say(aws: Aws, clock: Clock)
     look()
     ledger.park_job("other", "unknown-job", "404", correlation_id="c")
     ledger.finish_listing(job, ListingState(pages=2))
-    units = [WorkUnit("job", f"t{number}", f"f{number}") for number in range(3)]
+    units = [WorkUnit(export_job_id="job", task_id=f"t{number}", file_id=f"f{number}") for number in range(3)]
     ledger.complete(ledger.claim(units[0], owner="w", lease_s=60), SUMMARY)
     ledger.park(ledger.claim(units[1], owner="w", lease_s=60), "not-a-zip", "no ZIP record")
     whole = ledger.claim(units[2], owner="w", lease_s=60)
@@ -156,7 +156,9 @@ def test_a_jobs_life_writes_what_the_ledgers_schemas_say(aws: Aws, clock: Clock)
     ledger.split(whole, [(0, 5), (5, 9)])
     ledger.parts_sent(whole)
     for part in range(2):
-        claim = ledger.claim(WorkUnit("job", "t2", "f2", part), owner="w", lease_s=60)
+        claim = ledger.claim(
+            WorkUnit(export_job_id="job", task_id="t2", file_id="f2", part=part), owner="w", lease_s=60
+        )
         look()
         if part == 0:
             ledger.complete_part(claim, SUMMARY)

@@ -70,7 +70,14 @@ def client_for(endpoint: Endpoint) -> AwsClient:
 
 
 def put(body: bytes = b"body") -> Call:
-    return Call("PutObject", "PUT", "/bucket/key", {"host": "h"}, (body,), len(body))
+    return Call(
+        operation="PutObject",
+        method="PUT",
+        path="/bucket/key",
+        headers={"host": "h"},
+        body=(body,),
+        length=len(body),
+    )
 
 
 @pytest.fixture

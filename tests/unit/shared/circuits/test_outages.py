@@ -210,7 +210,7 @@ def list_a_job(process: Process) -> Outcome:
         process.api.job_status("job", wait=lambda _pause_s: None)
         process.api.list_files("job", wait=lambda _pause_s: None)
     except (ApiError, CircuitOpen) as error:
-        return Retry(type(error).__name__, str(error), error.retry_after_s)
+        return Retry(reason=type(error).__name__, error=str(error), at_least_s=error.retry_after_s)
     return Done()
 
 

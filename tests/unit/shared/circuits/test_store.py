@@ -30,7 +30,9 @@ def test_of_many_that_take_one_step_one_succeeds(ledger: Ledger) -> None:
 def test_what_another_version_wrote_is_left_alone(ledger: Ledger) -> None:
     from runtime.shared.ledger.expressions import Change
 
-    ledger._table.update(Change("#circuits", "CIRCUITS", set={"circuit_status": '{"from": "the future"}'}))
+    ledger._table.update(
+        Change(job="#circuits", key="CIRCUITS", set={"circuit_status": '{"from": "the future"}'})
+    )
     store = LedgerCircuits(ledger._table)
     assert store.read() == {}
     assert not store.swap("status", None, tripped("status", "x", 0.0, CONFIG))

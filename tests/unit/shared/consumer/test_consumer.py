@@ -116,7 +116,7 @@ def test_failures_of_others_cost_time_and_no_receive(aws: Aws, run: Running, que
 
     def handle(delivery: Delivery) -> Outcome:
         seen.append(delivery)
-        return Retry(f"upstream-{len(seen)}", "it is down")
+        return Retry(reason=f"upstream-{len(seen)}", error="it is down")
 
     started = time.monotonic()
     run(
@@ -145,7 +145,9 @@ def test_a_failure_may_have_less_time_and_a_reason_of_its_own(
     send(aws, queue, "body")
     parked: list[str] = []
     run(
-        lambda _: Retry("not-the-archive", "a page", exhausted="not-a-zip", exhausted_after_s=0.5),
+        lambda _: Retry(
+            reason="not-the-archive", error="a page", exhausted="not-a-zip", exhausted_after_s=0.5
+        ),
         queue,
         options=replace(OPTIONS, retry_base_s=0, give_up_after_s=86_400),
         on_parked=lambda _delivery, reason, _error: parked.append(reason),
@@ -165,7 +167,9 @@ def test_the_time_of_a_failures_own_counts_only_failures_like_it(
 
     def handle(_: Delivery) -> Outcome:
         ended.append(
-            Done() if ended else Retry("not-the-archive", "a page", exhausted="x", exhausted_after_s=3_600)
+            Done()
+            if ended
+            else Retry(reason="not-the-archive", error="a page", exhausted="x", exhausted_after_s=3_600)
         )
         return ended[-1]
 
@@ -187,7 +191,7 @@ def test_progress_begins_a_new_run_of_failures(aws: Aws, run: Running, queue: So
     def handle(delivery: Delivery) -> Outcome:
         if len(runs) == 2:
             delivery.advanced()
-        return Retry("upstream", "it is down") if len(runs) < 4 else Done()
+        return Retry(reason="upstream", error="it is down") if len(runs) < 4 else Done()
 
     def remember(_delivery: Delivery, _retry: Retry, run: FailureRun) -> FailureRun:
         runs.append(run)
@@ -213,7 +217,7 @@ def test_the_services_own_record_decides_and_its_failure_parks_nothing(
         return replace(run, since=run.since - timedelta(days=30))
 
     run(
-        lambda _delivery: Retry("upstream", "it is down", exhausted="gone-for-good"),
+        lambda _delivery: Retry(reason="upstream", error="it is down", exhausted="gone-for-good"),
         queue,
         options=replace(OPTIONS, retry_base_s=0, give_up_after_s=86_400),
         on_retry=remember,
@@ -503,7 +507,7 @@ def test_thirty_two_busy_slots_hand_over_in_time(aws: Aws, run: Running, queue: 
         running.release()
         delivery.cancellation.wait(60)
         # A closed socket surfaces as a failure of the work; it is the stop's, not the message's.
-        return Retry("reset", "connection reset")
+        return Retry(reason="reset", error="connection reset")
 
     consumer = run(handle, queue, options=replace(OPTIONS, slots=32))
     for _ in range(32):

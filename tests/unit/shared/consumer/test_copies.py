@@ -17,7 +17,18 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def held(body: str) -> Held:
     message = {"ReceiptHandle": "r", "Body": body}
     found = Held(SourceQueue("q", "dlq"), message, received_at=0, visibility_s=30, clock=Clock())
-    found.delivery = Delivery(body, "m", 1, None, NOW, NOW, 0, {}, Cancellation(), clock=Clock())
+    found.delivery = Delivery(
+        body=body,
+        message_id="m",
+        receive_count=1,
+        group_id=None,
+        first_seen=NOW,
+        sent_at=NOW,
+        handovers=0,
+        progress={},
+        cancellation=Cancellation(),
+        clock=Clock(),
+    )
     return found
 
 

@@ -14,7 +14,7 @@ from runtime.shared.ledger import (
 from runtime.shared.ledger.types import FAILING, WAITING
 from tests.unit.conftest import Clock
 
-UNIT = WorkUnit("job", "t", "f")
+UNIT = WorkUnit(export_job_id="job", task_id="t", file_id="f")
 TASK = Place("job", UNIT.key)
 
 

@@ -419,7 +419,7 @@ def test_an_end_in_an_earlier_run_is_not_counted_in_the_next(job: Job) -> None:
     for request in job.desk.messages():
         deliver(job.handler, request)
     ledger = job.desk.ledger
-    unit = WorkUnit(job.world.job, job.task(0).task_id, "file-0")
+    unit = WorkUnit(export_job_id=job.world.job, task_id=job.task(0).task_id, file_id="file-0")
     redriven = ledger.claim(unit, owner="w", lease_s=60)
     job.clock.advance(1)
     claim = ledger.claim_job(job.world.job, owner="o", lease_s=60, correlation_id="c", sent_at=job.clock.now)
