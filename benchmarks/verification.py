@@ -105,7 +105,12 @@ def main() -> None:
             assert server.stdout is not None
             url = f"http://127.0.0.1:{int(server.stdout.readline())}"
             outputs = {"BucketName": "bucket", "MetadataTableName": "metadata"}
-            fleet = Fleet("bench", outputs, boto3.Session("key", "secret", region_name="eu-west-1"), url)
+            fleet = Fleet(
+                name="bench",
+                outputs=outputs,
+                session=boto3.Session("key", "secret", region_name="eu-west-1"),
+                endpoint_url=url,
+            )
             fleet.__dict__["names"] = DataNames(
                 object_prefix="exports/",
                 manifest_prefix="manifests/",

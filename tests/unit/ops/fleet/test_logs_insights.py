@@ -95,7 +95,9 @@ def cloudwatch(server: CloudWatch, monkeypatch: pytest.MonkeyPatch) -> CloudWatc
 @pytest.fixture(scope="module")
 def fleet(server: CloudWatch) -> Fleet:
     session = boto3.Session("key", "secret", region_name=REGION)
-    return Fleet("prod", {}, session, f"http://127.0.0.1:{server.server_port}")
+    return Fleet(
+        name="prod", outputs={}, session=session, endpoint_url=f"http://127.0.0.1:{server.server_port}"
+    )
 
 
 def test_the_lines_come_once_the_query_is_complete_in_order(cloudwatch: CloudWatch, fleet: Fleet) -> None:

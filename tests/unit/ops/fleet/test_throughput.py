@@ -56,7 +56,7 @@ def test_watch_shows_them(site: Site, ops: Ops, capsys: pytest.CaptureFixture[st
 def test_cloudwatch_is_asked_once_which_hosts_there_are_and_what_they_gave() -> None:
     session = boto3.Session("key", "secret", region_name=REGION)
     outputs = {f"{name}QueueUrl": f"https://sqs/1/{name}" for name in ("ExportJobs", "DownloadTasks")}
-    fleet = Fleet("prod", outputs, session)
+    fleet = Fleet(name="prod", outputs=outputs, session=session)
     asked: dict[str, Any] = {}
     fleet.client("cloudwatch").meta.events.register(
         "provide-client-params.cloudwatch.GetMetricData", lambda params, **_: asked.update(params)
