@@ -136,6 +136,12 @@ IN_IMAGE = $(ENGINE) run --rm --network none --user 0 --tmpfs /tmp:exec -v $(CUR
   -e HOME=/tmp -e PYTHONPATH=/checkout/$(IMAGE_PACKAGES) -e BENCH_SCALE=$(BENCH_SCALE) -e BENCH_TLS=$(TLS) \
   export-processing:checks python
 
+.PHONY: image
+image: ## build the image, and see both services start in it and name each setting that they miss (ENGINE=docker|podman)
+	$(ENGINE) build --build-arg REVISION=$(shell git log -1 --format=%H -- runtime) --tag export-processing runtime
+	for service in orchestrator worker; do \
+	  $(ENGINE) run --rm --read-only --cap-drop ALL export-processing python -m runtime.$$service; test $$? = 2 || exit 1; done
+
 .PHONY: image-for-checks
 image-for-checks: setup
 	$(ENGINE) build --quiet --tag export-processing:checks runtime

@@ -1,15 +1,18 @@
 """`make rehearse`: image, deployment, containers, change and destruction, with the real tools on one machine.
 
 Writes `.local/rehearsal/summary.json` and says what it could not prove. Exit code 0 when every step is as it
-must be, or when this machine has no container engine, which is said in one line.
+must be, or when this machine has no container engine, which is said in one line; 1 when a step has failed,
+and, with `--engine-required`, when there is no engine.
 """
 
 import argparse
 import json
 import re
 import signal
+import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +22,8 @@ from local import processes
 from local.assembly import LOCAL
 from local.demo import DemoFailed, export_api, perform
 from local.export_api.generated import generate
-from local.rehearsal.engine_client import Engine, NoEngine, find_engine
+from local.platform import SERVICES
+from local.rehearsal.engine_client import Engine, NoEngine, started_engine
 from local.rehearsal.platform import RehearsalPlatform, resources_that_differ
 from local.rehearsal.scaling import follow_the_queue
 from local.rehearsal.steps import NOT_PROVEN, Rehearsal, StepFailed
@@ -57,12 +61,13 @@ def rehearse(engine: Engine, rehearsal: Rehearsal, console: Console) -> None:
 
 def _start_up(platform: RehearsalPlatform, rehearsal: Rehearsal) -> None:
     with rehearsal.step("both services healthy in their containers"):
-        for service in ("orchestrator", "worker"):
+        for service in SERVICES:
             began = time.monotonic()
-            task = platform.run_task(service)
+            platform.run_task(service)
             rehearsal.start_to_first_poll_s = round(
                 max(rehearsal.start_to_first_poll_s, time.monotonic() - began), 2
             )
+        for task in platform.tasks:
             limit = task.definition.container["healthCheck"]["interval"] * 3
             processes.wait_for(partial(_healthy, task), f"{task.name} healthy", limit)
         # Out of the way of what follows; how they end at SIGTERM is a step of its own.
@@ -130,20 +135,29 @@ def _changes_in(diff: str) -> list[str]:
 
 
 def main() -> int:
-    argparse.ArgumentParser(prog="python -m local.rehearsal", description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(
+        prog="python -m local.rehearsal",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--engine-required", action="store_true")
+    required = parser.parse_args().engine_required
+    # All that was started is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     rehearsal = Rehearsal(say=lambda line: console.print(line, markup=False))
-    try:
-        with rehearsal.step("a container engine, a registry and the image's base"):
-            engine = find_engine()
-    except NoEngine as error:
-        console.print(f"not rehearsed: {error}", markup=False)
-        return 0
     failure = None
-    try:
-        rehearse(engine, rehearsal, console)
-    except (StepFailed, DemoFailed, RuntimeError, TimeoutError) as error:
-        rehearsal.ok, failure = False, str(error)
+    with ExitStack() as stack:
+        try:
+            with rehearsal.step("a container engine, a registry and the image's base"):
+                engine = stack.enter_context(started_engine(LOCAL / "engine.log"))
+        except NoEngine as error:
+            console.print(f"not rehearsed: {error}", markup=False)
+            return 1 if required else 0
+        try:
+            rehearse(engine, rehearsal, console)
+        except (StepFailed, DemoFailed, RuntimeError, TimeoutError, subprocess.SubprocessError) as error:
+            rehearsal.ok, failure = False, str(error)
     path = LOCAL / "rehearsal" / "summary.json"
     rehearsal.write(path)
     if failure:

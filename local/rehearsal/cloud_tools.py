@@ -13,6 +13,7 @@ from ops.assembly.synth import CDK
 STACKS = "dev/*"
 _QUIET = ("--no-notices", "--no-color")
 _LAST_LINES = 12
+_LIMIT_S = 180
 
 
 class CloudTools:
@@ -53,16 +54,23 @@ class CloudTools:
         return self._run(command, expect)
 
     def _run(self, command: list[str], expect: int) -> str:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=_LIMIT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            said = (error.output or b"").decode(errors="replace")
+            raise StepFailed(
+                f"{' '.join(command[:3])} has not ended in {_LIMIT_S} s:\n{said[-800:]}"
+            ) from None
         with self._log.open("a") as log:
             log.write(f"$ {' '.join(command)}\n{done.stdout}\n(exit {done.returncode})\n\n")
         if done.returncode != expect:

@@ -101,7 +101,7 @@ class ContainerTask(Task):
         if not pid or pid == "0":
             return None
         try:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            children = (self.engine.processes / pid / "task" / pid / "children").read_text().split()
         except OSError:
             return None
         # With an init process the service is its child, once it has been started.
@@ -114,7 +114,7 @@ class ContainerTask(Task):
         while self.running:
             pid = pid or self._process_id()
             if pid is not None:
-                self.peak_rss_mb = max(self.peak_rss_mb, _peak_mb(pid))
+                self.peak_rss_mb = max(self.peak_rss_mb, _peak_mb(self.engine.processes / str(pid)))
             self._ended.wait(0.2)
         self.process.wait()
         self._ended.set()
@@ -127,9 +127,9 @@ class ContainerTask(Task):
         return asked.returncode == 0
 
 
-def _peak_mb(pid: int) -> float:
+def _peak_mb(process: Path) -> float:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = (process / "status").read_text().splitlines()
     except OSError:
         return 0.0
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)

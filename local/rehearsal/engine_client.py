@@ -1,39 +1,51 @@
-"""The container engine: found where the environment points, or started here when its program is installed."""
+"""The container engine of a rehearsal: its own, started here and gone when the rehearsal ends."""
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
+
+from local import processes
 
 SCRIPTS = Path(__file__).resolve().parent / "engine"
 BASE = "public.ecr.aws/docker/library/python:3.13-slim"
-_DEBIAN = ("docker.io", "iptables", "mmdebstrap", "docker-registry")
+_DEBIAN = ("docker.io", "docker-registry", "mmdebstrap")
+_START_S = 60
+_PULL_S = 90
+_BUILD_BASE_S = 240
+_END_S = 20
+_COMMAND_S = 60
 
 
 class NoEngine(Exception):
-    """There is none, and none can be started; the text says what to install."""
+    """There is none, and none can be started; the text says why, in one line."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """`environment` is what every program that talks to it needs."""
+    """`environment` is what every program that talks to it needs; `processes` its own view of /proc."""
 
     program: str
     environment: Mapping[str, str]
+    processes: Path = Path("/proc")
 
     def command(self, *arguments: str) -> list[str]:
         return [self.program, *arguments]
 
     def run(
-        self, *arguments: str, check: bool = True, timeout_s: float | None = None
+        self, *arguments: str, check: bool = True, timeout_s: float = _COMMAND_S
     ) -> "subprocess.CompletedProcess[str]":
         """Run one command of it. Raises CalledProcessError, TimeoutExpired."""
         return subprocess.run(
             self.command(*arguments),
             env=self.environment,
             check=check,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -43,35 +55,71 @@ class Engine:
         """One value of a container or image, or an empty text."""
         return self.run("inspect", "--format", template, name, check=False).stdout.strip()
 
-    @property
-    def version(self) -> str:
-        return self.run("version", "--format", "{{.Server.Version}}").stdout.strip()
 
+@contextmanager
+def started_engine(log: Path) -> Iterator[Engine]:
+    """An engine with a registry behind ECR's name and the image's base. Raises NoEngine.
 
-def find_engine() -> Engine:
-    """An engine with a registry behind ECR's name and the image's base. Raises NoEngine."""
-    if shutil.which("dockerd") is None:
-        raise NoEngine(f"no container engine: on Debian, `apt-get install {' '.join(_DEBIAN)}` as root")
+    What `engine/run` starts ends with this process, however that ends.
+    """
+    if shutil.which("dockerd") is None or shutil.which("docker-registry") is None:
+        raise NoEngine(f"no container engine; on Debian, as root: apt-get install {' '.join(_DEBIAN)}")
     if os.geteuid():
-        raise NoEngine("the engine is started in a mount namespace of its own, which needs root")
-    started = _script("start")
-    environment = dict(os.environ)
-    for assignment in started.removeprefix("export ").split():
-        name, _, value = assignment.partition("=")
-        environment[name] = value
-    engine = Engine(environment["CDK_DOCKER"], environment)
-    if engine.run("image", "inspect", BASE, check=False).returncode:
-        pulled = engine.run("pull", "--quiet", BASE, check=False, timeout_s=60)
-        if pulled.returncode:
-            _script("base-image", environment)
-    _script("registry", environment)
-    return engine
+        raise NoEngine("the engine runs in namespaces of its own, which needs root")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as errors:
+        process = processes.spawn(
+            [str(SCRIPTS / "run")], env=os.environ, stdout=subprocess.PIPE, stderr=errors
+        )
+    try:
+        engine = _answering(process, log)
+        _provide_base(engine)
+        yield engine
+    finally:
+        _end(process)
 
 
-def _script(name: str, environment: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(
-        [str(SCRIPTS / name)], env=environment, check=False, capture_output=True, text=True, timeout=600
+def _answering(process: "subprocess.Popen[bytes]", log: Path) -> Engine:
+    assert process.stdout is not None
+    too_late = Timer(_START_S, process.kill)
+    too_late.start()
+    line = process.stdout.readline().decode()
+    too_late.cancel()
+    if not line:
+        said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise NoEngine(f"the container engine does not start within {_START_S} s: {said[0]} ({log})")
+    settings = dict(pair.split("=", 1) for pair in line.removeprefix("export ").split())
+    (inside,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return Engine(settings["CDK_DOCKER"], {**os.environ, **settings}, Path(f"/proc/{inside}/root/proc"))
+
+
+def _provide_base(engine: Engine) -> None:
+    """Pulled, or built from Debian's packages where no image registry is reached."""
+    if engine.run("pull", "--quiet", BASE, check=False, timeout_s=_PULL_S).returncode == 0:
+        return
+    builder = processes.spawn(
+        [str(SCRIPTS / "base-image"), BASE],
+        env=engine.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
-    if done.returncode:
-        raise NoEngine(f"{SCRIPTS.name}/{name} failed ({done.returncode}): {done.stderr.strip()[-800:]}")
-    return done.stdout.strip()
+    try:
+        _, errors = builder.communicate(timeout=_BUILD_BASE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(builder.pid, signal.SIGKILL)
+        builder.wait()
+        raise NoEngine(f"{BASE} cannot be pulled, nor built within {_BUILD_BASE_S} s") from None
+    if builder.returncode:
+        said = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise NoEngine(f"{BASE} cannot be pulled, nor built ({builder.returncode}): {said[0]}")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM to the script inside (its waiting parent takes none), then SIGKILL, which takes all with it."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()
