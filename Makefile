@@ -86,6 +86,10 @@ local: setup ## the same platform with the operator's page, left running for exp
 rehearse: setup ## image, deployment, containers, a change, drift and destruction, with the real tools (needs an engine)
 	$(BIN)/python -m local.rehearsal
 
+.PHONY: rehearse-memory
+rehearse-memory: setup ## memory of both services in their containers: a 20 GB entry, 32 archives of a million entries at once (needs an engine; an hour)
+	$(BIN)/python -m benchmarks.container
+
 .PHONY: audit
 audit: setup ## the image's lock: known vulnerabilities, and an SBOM into .local/sbom.json
 	@mkdir -p .local

@@ -36,8 +36,8 @@ from runtime.worker.plan.spans import Pieces, Span, pieces
 
 _MIB = 1024 * 1024
 _BUDGET_BYTES = 768 * _MIB  # of a container of 4 GiB
-_NAME = "exports/2026/11/{:04d}/{:>0144d}.json"
-_PAYLOAD_BYTES = 1_000
+NAME = "exports/2026/11/{:04d}/{:>0144d}.json"
+PAYLOAD_BYTES = 1_000
 
 
 class Source:
@@ -57,7 +57,7 @@ class AllExpected:
 
     def read(self, _job: str, paths: Sequence[str], _scope: Scope) -> dict[str, MetadataItem]:
         sha256, kind = "ab" * 32, "application/json"
-        return {path: Expected(_PAYLOAD_BYTES, sha256, kind, None) for path in paths}
+        return {path: Expected(PAYLOAD_BYTES, sha256, kind, None) for path in paths}
 
 
 class EmptyBucket:
@@ -67,18 +67,18 @@ class EmptyBucket:
         return {}, False
 
 
-def directory_of(entries: int) -> Iterator[bytes]:
+def directory_of(entries: int, crc32: int = 0) -> Iterator[bytes]:
     """The central directory and end records of an archive with so many stored files, 246 bytes an entry."""
     span = 0
     size = 0
     for index in range(entries):
-        name = _NAME.format(index % 10_000, index).encode()
+        name = NAME.format(index % 10_000, index).encode()
         extra = struct.pack("<2HBL", 0x5455, 5, 1, 0) + struct.pack("<2H12x", 0x000D, 12)
         record = struct.pack(
-            "<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0x21, index, _PAYLOAD_BYTES, _PAYLOAD_BYTES,
+            "<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0x21, crc32, PAYLOAD_BYTES, PAYLOAD_BYTES,
             len(name), len(extra), 0, 0, 0, 0o100644 << 16, min(span, 0xFFFFFFFF),
         )  # fmt: skip
-        span += 30 + len(name) + _PAYLOAD_BYTES
+        span += 30 + len(name) + PAYLOAD_BYTES
         size += len(record) + len(name) + len(extra)
         yield record + name + extra
     yield struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, size, span)
@@ -86,11 +86,11 @@ def directory_of(entries: int) -> Iterator[bytes]:
     yield struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
 
 
-def write_source(folder: Path, entries: int) -> Source:
+def write_source(folder: Path, entries: int, crc32: int = 0) -> Source:
     with tempfile.TemporaryFile(dir=folder) as file:
-        file.writelines(directory_of(entries))
+        file.writelines(directory_of(entries, crc32))
         file.flush()
-        span = entries * (30 + len(_NAME.format(0, 0)) + _PAYLOAD_BYTES)
+        span = entries * (30 + len(NAME.format(0, 0)) + PAYLOAD_BYTES)
         return Source(os.dup(file.fileno()), span, span + file.tell())
 
 
