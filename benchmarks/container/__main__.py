@@ -54,7 +54,7 @@ class Stage:
 
     def listing(self) -> float:
         """MiB of an orchestrator that lists a job of many files; nobody works them off."""
-        files = [ExportFile(f"f{number:05d}", f"{number}.zip", Blob(b"")) for number in range(_LISTED_FILES)]
+        files = [_file(f"f{number:05d}", Blob(b"")) for number in range(_LISTED_FILES)]
         platform = self._platform
         with self._api({"listing": files}):
             orchestrator = platform.run_task("orchestrator")
@@ -76,7 +76,7 @@ class Stage:
             for job in jobs
             for entry in wanted
         )
-        with self._api({job: [ExportFile(job, f"{job}.zip", archive)] for job, archive in jobs.items()}):
+        with self._api({job: [_file(job, archive)] for job, archive in jobs.items()}):
             orchestrator = platform.run_task("orchestrator")
             worker = platform.run_task(
                 "worker",
@@ -133,6 +133,10 @@ class Stage:
         return peak
 
 
+def _file(file_id: str, archive: Archive) -> ExportFile:
+    return ExportFile(file_id=file_id, name=f"{file_id}.zip", archive=archive)
+
+
 def entry_of(path: str, content: Content) -> dict[str, Any]:
     """A wanted file as the sink's index has it."""
     return {
@@ -159,7 +163,7 @@ def run(options: argparse.Namespace, rehearsal: Rehearsal) -> dict[str, float]:
                 name = f"an entry of {options.entry_gb:g} GB"
                 with rehearsal.step(f"a worker with {name}"):
                     content = Content("large.jsonl", int(options.entry_gb * 1e9))
-                    archive = LaidOutZip([Member("large.jsonl", content)])
+                    archive = LaidOutZip(members=[Member(name="large.jsonl", content=content)])
                     wanted = [entry_of("large.jsonl", content)]
                     peaks[f"worker: {name}"] = stage.working({"large": archive}, wanted)
             name = f"{options.archives} archives of {options.entries:,} entries"
@@ -184,7 +188,7 @@ def main() -> int:
     # The deployment makes its folder anew.
     summary = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {}
     try:
-        peaks = run(options, Rehearsal(lambda line: print(line, flush=True)))
+        peaks = run(options, Rehearsal(say=lambda line: print(line, flush=True)))
     except StepFailed as failure:
         print(failure, file=sys.stderr)
         return 1
