@@ -18,7 +18,6 @@ from runtime.shared.aws_client.json_service import dynamodb_directly, sqs_direct
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
 
@@ -33,18 +32,11 @@ class AwsClients:
     """What both services use; `session` makes further clients in the same way."""
 
     session: boto3.Session
-    slots: int
     sqs: "SQSClient"
     polling: "SQSClient"
     dynamodb: "DynamoDBClient"
     events: "EventBridgeClient"
     secrets: "SecretsManagerClient"
-
-    def s3(self, *, connections: int, read_timeout_s: float = 60) -> "S3Client":
-        """S3 with room for `connections` requests at once."""
-        return self.session.client(
-            "s3", config=client_config(connections + _SPARE_CONNECTIONS, read_timeout_s=read_timeout_s)
-        )
 
 
 def aws_clients(*, slots: int, poll_wait_s: float) -> AwsClients:
@@ -65,7 +57,6 @@ def aws_clients(*, slots: int, poll_wait_s: float) -> AwsClients:
 
     return AwsClients(
         session=session,
-        slots=slots,
         sqs=sqs_directly(sqs, direct(sqs)),
         polling=sqs_directly(polling, direct(polling, poll_timeout_s), timeouts_again=False),
         dynamodb=dynamodb_directly(dynamodb, direct(dynamodb)),

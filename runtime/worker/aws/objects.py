@@ -209,9 +209,7 @@ class ObjectStore:
     def _part_path(self, key: str, upload_id: str, number: int) -> str:
         return f"{self._path(key)}?partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
 
-    def complete_upload(
-        self, key: str, upload_id: str, parts: Sequence[Part], crc: int, size: int, **conditions: str
-    ) -> None:
+    def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part], crc: int, size: int) -> None:
         """Make the object visible, provided that the whole has this CRC-32 and size."""
         self._s3.complete_multipart_upload(
             Bucket=self.bucket,
@@ -230,7 +228,6 @@ class ObjectStore:
             ChecksumCRC32=crc_text(crc),
             ChecksumType="FULL_OBJECT",
             MpuObjectSize=size,
-            **conditions,
         )
 
     def abort_upload(self, key: str, upload_id: str) -> None:
