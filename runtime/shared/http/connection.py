@@ -119,7 +119,10 @@ class HttpConnection:
         """The head of an answer that was sent before the request was all read, if one has come.
 
         A server that refuses a request may answer and close at once; sending then fails, and the answer that
-        says why is waiting. Raises TransferError.
+        says why is waiting: it came before the reset that made sending fail, and Linux keeps what had come.
+        A server that neither waits for the acknowledgement of what it sent before (over TLS, its session
+        tickets) nor sets TCP_NODELAY may drop its own answer when it closes (RFC 9112, 9.6): then nothing was
+        sent, and None or TransferError is all there is to tell. Raises TransferError.
         """
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
