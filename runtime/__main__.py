@@ -1,5 +1,6 @@
-"""`python -m runtime` starts the service that SERVICE_MODE names; the task definitions name the module
-instead.
+"""`python -m runtime` starts the service that SERVICE_MODE names.
+
+The task definitions name the module instead.
 """
 
 import importlib

@@ -30,8 +30,9 @@ class Dispatcher:
         priority: Priority | None,
         run: int,
     ) -> int:
-        """Send one task per record. Raises NotSent or the client's errors; what went out before stays
-        sent.
+        """Send one task per record.
+
+        Raises NotSent or the client's errors; what went out before stays sent.
         """
         sent = send_all(
             self._sqs,

@@ -1,5 +1,6 @@
-"""boto3 clients with time-outs, pool sizes and retries that suit the number of slots. What is called for
-every message goes past botocore, to the same effect.
+"""boto3 clients with time-outs, pool sizes and retries that suit the number of slots.
+
+What is called for every message goes past botocore, to the same effect.
 
 Clients are thread-safe; creating them is not, so services make theirs once at start-up. The endpoint, region
 and credentials come from the standard AWS variables.

@@ -36,8 +36,9 @@ class EventBus:
         self._bus = bus
 
     def put(self, detail_type: DetailType, identity: str, detail: Mapping[str, Any]) -> None:
-        """Send one event; the same type and `identity` always give the same `event_id`. Raises
-        EventNotSent.
+        """Send one event; the same type and `identity` always give the same `event_id`.
+
+        Raises EventNotSent.
         """
         document = {"event_id": event_id(detail_type, identity), **detail}
         answer = self._client.put_events(

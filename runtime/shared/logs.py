@@ -87,8 +87,9 @@ def unit_of_work(**keys: str | int | None) -> Iterator[None]:
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """The function with this thread's log context, to be run on another thread; wrap anew for every
-    thread.
+    """The function with this thread's log context, to be run on another thread.
+
+    Wrap anew for every thread.
     """
     context = copy_context()
 

@@ -41,8 +41,9 @@ class Metrics:
         self._thread: threading.Thread | None = None
 
     def add(self, name: str, value: float = 1, unit: Unit = "Count", **dimensions: str) -> None:
-        """One observation; counts are summed until the flush, other units keep every value. Of `dimensions`
-        the same holds as for a gauge's.
+        """One observation; counts are summed until the flush, other units keep every value.
+
+        Of `dimensions` the same holds as for a gauge's.
         """
         with self._lock:
             line = self._values.setdefault(tuple(sorted(dimensions.items())), {})
@@ -53,8 +54,10 @@ class Metrics:
                 values.append(value)
 
     def gauge(self, name: str, value: float, unit: Unit = "None", **dimensions: str) -> None:
-        """A level that holds until it is set again; written at every flush, `dimensions` beside the common
-        ones. Each combination of their values is a metric of its own, and is paid for.
+        """A level that holds until it is set again.
+
+        Written at every flush, `dimensions` beside the common ones. Each combination of their values is a
+        metric of its own, and is paid for.
         """
         with self._lock:
             self._gauges[name, unit, tuple(sorted(dimensions.items()))] = value

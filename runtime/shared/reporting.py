@@ -82,8 +82,9 @@ class JobReporter:
         return outcome
 
     def task_parked(self, unit: WorkUnit, reason: str, error: str, *, correlation_id: str) -> None:
-        """Send the task's event. A task parked again for the same reason repeats its event id. Raises
-        EventNotSent.
+        """Send the task's event.
+
+        A task parked again for the same reason repeats its event id. Raises EventNotSent.
         """
         self._bus.put(
             "Export Task Parked",

@@ -94,8 +94,9 @@ class DownloadHandler:
         return self.messages.failed(place, retry.reason, retry.error, anew=delivery.has_advanced) or run
 
     def on_parked(self, delivery: Delivery, reason: str, error: str) -> None:
-        """Record a parking before the dead-letter queue is written. Raises EventNotSent, botocore's
-        errors.
+        """Record a parking before the dead-letter queue is written.
+
+        Raises EventNotSent, botocore's errors.
         """
         try:
             task = parse_download_task(delivery.body)

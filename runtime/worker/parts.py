@@ -86,8 +86,9 @@ class TaskParts:
 
 @contextmanager
 def released(ledger: Ledger, claim: Claim, *, unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """End the lease after the block, so that the next claim does not wait; what is done has ended it
-    itself.
+    """End the lease after the block, so that the next claim does not wait.
+
+    What is done has ended it itself.
     """
     try:
         yield

@@ -35,8 +35,10 @@ def wire_processor(
     *,
     protect: Callable[[object], AbstractContextManager[None]] = lambda _work: nullcontext(),
 ) -> ArchiveProcessor:
-    """One per process; without `api`, download URLs are used as they are, without `circuits` at any time, and
-    without `permits` over any number of connections.
+    """One per process.
+
+    Without `api`, download URLs are used as they are, without `circuits` at any time, and without `permits`
+    over any number of connections.
     """
     api = api or NoApi()
     transport = _transport(settings, api, permits)

@@ -108,8 +108,9 @@ class AwsClient:
         return self._send(call, scope, fresh=False)
 
     def finish(self, exchange: Exchange, scope: Scope) -> Success:
-        """Wait for the answer, with retries. Raises AwsError, AwsUnreachable, or what the scope ended
-        with.
+        """Wait for the answer, with retries.
+
+        Raises AwsError, AwsUnreachable, or what the scope ended with.
         """
         try:
             return self._receive(exchange, scope)
@@ -250,8 +251,9 @@ class Streaming:
         self._scope = scope
 
     def write(self, data: Buffer) -> None:
-        """Send the next bytes. Raises AwsError (the service did not wait for the end), AwsUnreachable, or
-        what the scope ended with.
+        """Send the next bytes.
+
+        Raises AwsError (the service did not wait for the end), AwsUnreachable, or what the scope ended with.
         """
         try:
             self._connection.send(b"", (data,))

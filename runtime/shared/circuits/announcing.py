@@ -19,8 +19,9 @@ _log = logging.getLogger(__name__)
 
 
 class Announcer:
-    """Thread-safe. Events are sent from the keeper's thread; a crash before that loses them, but no log
-    line.
+    """Thread-safe.
+
+    Events are sent from the keeper's thread; a crash before that loses them, but no log line.
     """
 
     def __init__(self, metrics: Metrics, bus: EventBus) -> None:

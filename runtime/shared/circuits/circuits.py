@@ -35,8 +35,9 @@ class CircuitOpen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`counts` tells the errors that speak of the dependency from those of one request; `probe(dependency)`
-    makes one call outside the circuit and raises what it met.
+    """`counts` tells the errors that speak of the dependency from those of one request.
+
+    `probe(dependency)` makes one call outside the circuit and raises what it met.
     """
 
     counts: Callable[[BaseException], bool]
@@ -89,8 +90,10 @@ class Circuits:
 
     @contextmanager
     def call(self, dependency: str) -> Iterator[Callable[[], None]]:
-        """Guard one call; what is given may be called before its end, to say that what follows is another
-        matter. Raises CircuitOpen instead of letting the call happen.
+        """Guard one call.
+
+        What is given may be called before its end, to say that what follows is another matter. Raises
+        CircuitOpen instead of letting the call happen.
         """
         kind = self._kinds[dependency.partition(":")[0]]
         with self._lock:

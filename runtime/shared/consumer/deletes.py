@@ -65,8 +65,9 @@ class DeleteBuffer:
             self.send_due(everything=True)
 
     def flush(self, timeout_s: float) -> int:
-        """Send everything now, repeating what fails until the time is up; returns how many are left
-        undeleted.
+        """Send everything now, repeating what fails until the time is up.
+
+        Returns how many are left undeleted.
         """
         deadline = self._clock() + timeout_s
         while True:

@@ -60,8 +60,9 @@ class Delivery:
         self.progressed()
 
     def progressed(self) -> None:
-        """Something moved (bytes, a page, an entry); without it the slot counts as stuck after the stall
-        limit.
+        """Something moved (bytes, a page, an entry).
+
+        Without it the slot counts as stuck after the stall limit.
         """
         self.progressed_at = self.clock()
 

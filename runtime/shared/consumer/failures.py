@@ -13,8 +13,10 @@ _TEXT = re.compile(r"(?P<since>[0-9T:.+-]{19,40}) (?P<count>[0-9]{1,9}) (?P<reas
 
 @dataclass(frozen=True, slots=True)
 class FailureRun:
-    """`since` is the first failure without progress after it, `reason` that failure's; since `alike_since`
-    every failure has had the last one's reason (None: a message does not tell it, and the whole run counts).
+    """`since` is the first failure without progress after it, `reason` that failure's.
+
+    Since `alike_since` every failure has had the last one's reason (None: a message does not tell it, and the
+    whole run counts).
     """
 
     since: datetime

@@ -32,8 +32,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The handler met what nobody foresaw. Like a process that died at work it spends a receive, and the last
-    receive allowed is parked as `crash-loop`.
+    """The handler met what nobody foresaw.
+
+    Like a process that died at work it spends a receive, and the last receive allowed is parked as
+    `crash-loop`.
     """
 
     error: str
@@ -41,8 +43,9 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """It can never succeed as it is; the original body goes to the dead-letter queue, then the source is
-    deleted.
+    """It can never succeed as it is.
+
+    The original body goes to the dead-letter queue, then the source is deleted.
     """
 
     reason: str

@@ -20,8 +20,9 @@ REASON = "reason"
 
 @dataclass(frozen=True, slots=True)
 class SourceQueue:
-    """A queue and its dead-letter queue; `weight` is its share of the slots while several queues have
-    work.
+    """A queue and its dead-letter queue.
+
+    `weight` is its share of the slots while several queues have work.
     """
 
     url: str

@@ -74,8 +74,9 @@ class Page:
 
 
 class ExportApi:
-    """Thread-safe. `timer` surrounds each request, `on_error` hears the kind of each failed one (for
-    metrics).
+    """Thread-safe.
+
+    `timer` surrounds each request, `on_error` hears the kind of each failed one (for metrics).
 
     A method's `wait` makes the pauses between inline retries and ends them early when the work is cancelled
     (see `Backoff`).
@@ -216,8 +217,9 @@ class ExportApi:
         return str(absolute)
 
     def _get(self, dependency: str, url: str, *, wait: Wait) -> Answer:
-        """GET a JSON document from the API's own origin, retrying inline what a moment may heal. Raises
-        ApiError, CircuitOpen.
+        """GET a JSON document from the API's own origin, retrying inline what a moment may heal.
+
+        Raises ApiError, CircuitOpen.
         """
         if not self.is_own(url):
             raise InvalidAnswer("the API refers to another origin for its own documents")

@@ -13,8 +13,9 @@ PARTITION, SORT = "export_job_id", "item"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One item's update. `defaults` are set only where absent; an empty change with a condition is a
-    check.
+    """One item's update.
+
+    `defaults` are set only where absent; an empty change with a condition is a check.
     """
 
     job: str

@@ -247,8 +247,9 @@ class JobLedger:
         )
 
     def finish_listing(self, claim: JobClaim, listing: ListingState) -> JobState:
-        """The last page has been sent; from now on the job may complete, and the claim is over. Raises
-        LeaseLost.
+        """The last page has been sent; from now on the job may complete, and the claim is over.
+
+        Raises LeaseLost.
         """
         item = self._fenced(
             claim,

@@ -128,8 +128,9 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         return self.parts_state(unit)
 
     def parts_state(self, unit: WorkUnit) -> PartsState:
-        """How far the task's current split is; 0 of 1 when it is not split. Works for a part's unit and a
-        task's.
+        """How far the task's current split is; 0 of 1 when it is not split.
+
+        Works for a part's unit and a task's.
         """
         item = self._table.get(unit.export_job_id, unit.task_key) or {}
         recorded = recorded_split(item)

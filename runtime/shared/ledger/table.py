@@ -28,8 +28,9 @@ _TRANSIENT = frozenset(
 
 
 class Refused(Exception):
-    """A condition did not hold; `items` is what stood in the table, by the position of the change (None: it
-    held).
+    """A condition did not hold.
+
+    `items` is what stood in the table, by the position of the change (None: it held).
     """
 
     def __init__(self, items: Mapping[int, Item]) -> None:

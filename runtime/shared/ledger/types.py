@@ -84,8 +84,9 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class PartsState:
-    """How far a split task is; when done == count the caller joins the manifest and completes the task
-    itself.
+    """How far a split task is.
+
+    When done == count the caller joins the manifest and completes the task itself.
     """
 
     done: int
@@ -100,8 +101,9 @@ class PartsState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The right to write about one unit; every later write carries `generation` and fails when it is
-    stale.
+    """The right to write about one unit.
+
+    Every later write carries `generation` and fails when it is stale.
     """
 
     unit: WorkUnit
@@ -159,8 +161,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
-    """Where a job is, read consistently. Counts are exact: each task is counted once whatever is
-    redelivered, and all of them are of the job's present run.
+    """Where a job is, read consistently.
+
+    Counts are exact: each task is counted once whatever is redelivered, and all of them are of the job's
+    present run.
     """
 
     export_job_id: str
@@ -258,8 +262,11 @@ class AlreadyFinished(Exception):
 
 
 class Busy(Exception):
-    """Another live claim holds the unit. Answer with Yield(delay_s=retry_after_s), not Retry: a duplicate of
-    a task that runs for hours must not run out of receives while it waits."""
+    """Another live claim holds the unit.
+
+    Answer with Yield(delay_s=retry_after_s), not Retry: a duplicate of a task that runs for hours must not
+    run out of receives while it waits.
+    """
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(f"claimed by another owner for {retry_after_s:.1f} s more")

@@ -1,5 +1,6 @@
-"""DynamoDB's typed values and ours; an item's every attribute goes through here, so the common kinds go
-straight.
+"""DynamoDB's typed values and ours.
+
+An item's every attribute goes through here, so the common kinds go straight.
 """
 
 import math

@@ -139,8 +139,9 @@ def extra_fields(extra: Buffer) -> Iterator[tuple[int, Buffer]]:
 
 
 def the_extra(extra: Buffer, header: int) -> Buffer | None:
-    """The one field with this id. Raises BadExtraField for a second, different one: readers differ on which
-    counts.
+    """The one field with this id.
+
+    Raises BadExtraField for a second, different one: readers differ on which counts.
     """
     found = [data for candidate, data in extra_fields(extra) if candidate == header]
     if len(found) > 1 and any(data != found[0] for data in found):

@@ -82,8 +82,9 @@ class ResumableInflater:
         return len(self._pending)
 
     def decompress(self, data: Buffer, /, max_length: int = -1) -> bytes:
-        """Some of the output, at most `max_length` bytes; the rest with the next calls. Raises
-        InflateStateError.
+        """Some of the output, at most `max_length` bytes; the rest with the next calls.
+
+        Raises InflateStateError.
         """
         if data:
             self._pending = _joined(self._pending, data)

@@ -62,8 +62,9 @@ class ArrivedEntries:
         self._database.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?)", entries)
 
     def absences(self, expected: Iterable[ExpectedFile]) -> Iterator[Absence]:
-        """Those of the expected files that are not in S3; `expected` comes in the order of its paths' UTF-8,
-        as DynamoDB has it.
+        """Those of the expected files that are not in S3.
+
+        `expected` comes in the order of its paths' UTF-8, as DynamoDB has it.
         """
         entries = map(ArrivedEntry._make, self._database.execute("SELECT * FROM entries ORDER BY path"))
         entry = next(entries, None)

@@ -39,8 +39,9 @@ class _Host:
 
 
 class DownloadHosts:
-    """Thread-safe; without circuits nothing is guarded. A probe asks for the first byte of what was last
-    downloaded from the host.
+    """Thread-safe; without circuits nothing is guarded.
+
+    A probe asks for the first byte of what was last downloaded from the host.
     """
 
     def __init__(self, circuits: Circuits | None, transport: Transport) -> None:

@@ -128,8 +128,9 @@ class SpooledArchive:
         return SpooledStream(self._descriptor, start)
 
     def _overwrite(self, response: Response) -> list[tuple[int, int]]:
-        """Put a further download over the file; returns where it differs. What reads the file meanwhile sees
-        either copy, and checks what it reads.
+        """Put a further download over the file; returns where it differs.
+
+        What reads the file meanwhile sees either copy, and checks what it reads.
         """
         body = body_of(response)
         self.identity.check(response.head, body.length)

@@ -45,8 +45,9 @@ class Uploader:
         self._pool = pool
 
     def submit(self, job: Callable[[], None], size: int, grant: Grant | None = None) -> None:
-        """Run `job` on an upload thread once `size` more bytes may be in flight; at once with a grant of
-        them, which is released afterwards.
+        """Run `job` on an upload thread once `size` more bytes may be in flight.
+
+        At once with a grant of them, which is released afterwards.
         """
         ticket = self.window.enter(size, grant)
         try:
@@ -101,8 +102,9 @@ class MultipartUpload:
         return number
 
     def add(self, number: int, buffers: list[Buffer], size: int, grant: Grant) -> None:
-        """Send a part on another thread; its grant is released then. Raises what the scope ended
-        with.
+        """Send a part on another thread; its grant is released then.
+
+        Raises what the scope ended with.
         """
         store, scope = self._uploader.store, self._uploader.scope
         with self._lock:
