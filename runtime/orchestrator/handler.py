@@ -1,5 +1,6 @@
-"""One message on `export-jobs`: several jobs are fanned out, one job is listed, and every fault has its
-outcome.
+"""One message on `export-jobs`: several jobs are fanned out, one job is listed.
+
+Every fault has its outcome.
 
 | what                                  | outcome                                                            |
 |---------------------------------------|--------------------------------------------------------------------|

@@ -67,8 +67,9 @@ def aws_clients(*, slots: int, poll_wait_s: float) -> AwsClients:
 
 
 def client_config(connections: int, *, read_timeout_s: float = READ_TIMEOUT_S, attempts: int = 4) -> Config:
-    """Standard retries (with their own quota against retry storms) and keep-alive for long-lived
-    connections.
+    """Standard retries and keep-alive for long-lived connections.
+
+    The retries have their own quota against retry storms.
     """
     retries: dict[str, Any] = {"mode": "standard", "total_max_attempts": attempts}
     return Config(

@@ -241,8 +241,7 @@ class ExportJobs:
 
 
 def parse_export_jobs(body: str) -> ExportJobs:
-    """Read a body of `export-jobs`, plain or wrapped by SNS (`Message`) or EventBridge (`detail`), whichever
-    is inside the other.
+    """Read a body of `export-jobs`, plain or wrapped by SNS (`Message`), EventBridge (`detail`) or both.
 
     Raises InvalidMessage with a sentence that names the field at fault when no id can be used.
     """

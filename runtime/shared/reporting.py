@@ -1,5 +1,6 @@
-"""Says what became of a job, once: whoever finds it ended has it counted, and a conditional write picks who
-speaks.
+"""Says what became of a job, once.
+
+Whoever finds it ended has it counted, and a conditional write picks who speaks.
 
 Only a worker counts, because it reads the metadata and the manifests. Who finds the end elsewhere, or cannot
 stay to count, asks for it by a message. A crash anywhere is healed by the message of whoever crashed: it

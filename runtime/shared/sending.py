@@ -1,5 +1,6 @@
-"""Sends many messages in as few calls as SQS allows, and notices those that a 200 answer says it did not
-take. One message that SQS refuses holds no other back.
+"""Sends many messages in as few calls as SQS allows.
+
+It notices those that a 200 answer says it did not take. One message that SQS refuses holds no other back.
 """
 
 import hashlib

@@ -1,6 +1,4 @@
-"""`python -m runtime.worker`: takes download tasks from their queue and brings the archives' files into
-S3.
-"""
+"""`python -m runtime.worker` takes download tasks and brings the archives' files into S3."""
 
 import os
 from functools import partial

@@ -136,8 +136,9 @@ class _Growth:
 
 
 def _repeated_bytes(plan: Plan, archive: ArchiveBytes) -> int:
-    """How much an interruption would have fetched again at most: the longest entry that is not resumed
-    inside.
+    """How much an interruption would have fetched again at most, in bytes.
+
+    That is the longest entry that is not resumed inside.
     """
     if plan.largest <= CHEAP_BYTES:
         return 0

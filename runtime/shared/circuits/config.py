@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitConfig:
-    """A circuit opens on `failures` in a row, or when `failure_rate` of at least `minimum_calls` within
-    `window_s` failed; it is probed every `reset_s` by one task, for at most `probe_deadline_s`.
+    """The limits of one circuit.
+
+    It opens on `failures` in a row, or when `failure_rate` of at least `minimum_calls` within `window_s`
+    failed; it is probed every `reset_s` by one task, for at most `probe_deadline_s`.
     """
 
     failures: int = 5

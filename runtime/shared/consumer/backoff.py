@@ -33,8 +33,9 @@ def full_jitter(
 
 
 def visibility_for(delay_s: float, held_s: float) -> int:
-    """Whole seconds to ask for after holding the message for `held_s`: SQS refuses what ends beyond 12
-    hours.
+    """Whole seconds to ask for after holding the message for `held_s`.
+
+    SQS refuses what ends beyond 12 hours.
     """
     room = VISIBILITY_CAP_S - CAP_MARGIN_S - held_s
     # Limited before it is rounded: rounding refuses an infinity.

@@ -185,8 +185,7 @@ class Consumer:
                 held.delivery.cancellation.set("leaving")
 
     def stop(self, timeout_s: float) -> bool:
-        """Cancel what runs, wait for it at most `timeout_s`, hand over what has not ended by then, flush
-        deletes.
+        """Cancel what runs, wait for it at most `timeout_s`, hand over the rest, flush deletes.
 
         True when everything in hand was settled and every delete confirmed.
         """

@@ -57,8 +57,9 @@ def send_fresh(
     failures: FailureRun | None = None,
     crashes: int = 0,
 ) -> None:
-    """Send the same body anew with its progress: the 12 hours start again, and so does the receive count, but
-    for the `crashes` that the copy carries.
+    """Send the same body anew with its progress.
+
+    The 12 hours start again, and so does the receive count, but for the `crashes` that the copy carries.
     """
     delivery = held.delivery
     ours = {FIRST_SEEN: delivery.first_seen.isoformat(), HANDOVERS: str(delivery.handovers + 1)}

@@ -54,8 +54,7 @@ class Park:
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """Nobody's fault: a fresh message with this progress takes over after `delay_s` (SQS allows at most 900
-    s).
+    """Nobody's fault: a fresh message with this progress takes over after `delay_s`, at most 900 s.
 
     The receive count starts again, so waiting for somebody else never ends on the dead-letter queue.
     """

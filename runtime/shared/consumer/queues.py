@@ -36,8 +36,9 @@ class SourceQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What SQS says about a message beside its body, read leniently: foreign attributes must not block a
-    queue.
+    """A message's attributes beside its body, as SQS and the sender gave them.
+
+    They are read leniently: foreign attributes must not block a queue.
     """
 
     receive_count: int

@@ -1,5 +1,6 @@
-"""An answer's bytes as a JSON document: decompressed and read within a bound, refused where it has two
-readings.
+"""An answer's bytes as a JSON document.
+
+They are decompressed and read within a bound, and refused where they have two readings.
 """
 
 import itertools

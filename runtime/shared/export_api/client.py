@@ -62,7 +62,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The usable records, a sentence for each unusable one, and where the next page is (None: this was the
+    """One page of a listing.
+
+    The usable records, a sentence for each unusable one, and where the next page is (None: this was the
     last).
     """
 
@@ -184,8 +186,9 @@ class ExportApi:
             return False
 
     def headers_for(self, url: str, *, fresh: bool = False) -> Mapping[str, str]:
-        """The credentials and the vendor's own headers for a download from this URL: none unless it is on the
-        API's origin, and the profile wants them there.
+        """The credentials and the vendor's own headers for a download from this URL.
+
+        None unless it is on the API's origin, and the profile wants them there.
 
         `fresh` after a 401 or 403. Raises Unauthorised | Unavailable.
         """

@@ -50,8 +50,9 @@ class _Grant:
 
 
 class OAuth2:
-    """Secret: {"client_id", "client_secret"}; "token_url", "scope", "audience" and "client_auth" may be there
-    too and win over the profile's.
+    """OAuth 2.0 client credentials, from a secret of {"client_id", "client_secret"}.
+
+    "token_url", "scope", "audience" and "client_auth" may be there too and win over the profile's.
     """
 
     def __init__(

@@ -83,8 +83,9 @@ class CountLedger(JobLedger):
     def begin_announcement(
         self, state: JobState, outcome: JobOutcome, count: JobCount, lease_s: float
     ) -> bool:
-        """Decide who says it: true for exactly one caller at a time, false when it has been said or the job
-        has changed since `state` was read.
+        """Decide who says it: true for exactly one caller at a time.
+
+        False when it has been said or the job has changed since `state` was read.
 
         Raises Busy while another caller is saying it, because that caller may yet die without having said it.
         """
@@ -121,8 +122,9 @@ class CountLedger(JobLedger):
         return True
 
     def end_announcement(self, state: JobState, outcome: JobOutcome, *, said: bool) -> None:
-        """Record that the event is out, or give the next caller its turn at once when it could not be
-        sent.
+        """Record that the event is out, or give the next caller its turn at once.
+
+        The latter when it could not be sent.
         """
         change = Change(
             job=state.export_job_id,

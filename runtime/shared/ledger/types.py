@@ -49,8 +49,9 @@ TOTALS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkUnit:
-    """One archive of a job, or one part of a split archive (`part` is its index, `epoch` the split it belongs
-    to).
+    """One archive of a job, or one part of a split archive.
+
+    `part` is its index, `epoch` the split it belongs to.
     """
 
     export_job_id: str
@@ -74,8 +75,9 @@ class WorkUnit:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A task's parts: entry ranges [first, last) by index, and the epoch that tells them from an earlier
-    split.
+    """A task's parts: entry ranges [first, last) by index.
+
+    The epoch tells them from an earlier split.
     """
 
     parts: tuple[tuple[int, int], ...]
@@ -151,8 +153,9 @@ class JobClaim:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Task ids of one page whose messages are to be sent: counted now, or perhaps not sent by an earlier
-    attempt.
+    """Task ids of one page whose messages are to be sent.
+
+    They are counted now, or perhaps were not sent by an earlier attempt.
     """
 
     new: tuple[str, ...]

@@ -1,5 +1,6 @@
-"""So many calls a second over the whole fleet: a token bucket in one ledger item, leased a quarter second at
-a time.
+"""So many calls a second over the whole fleet: a token bucket in one ledger item.
+
+It is leased a quarter second at a time.
 
 The item holds the moment of the next free slot. A process moves it on by the slots that it takes, under the
 condition that nobody has moved it since, and then makes one call at each of them. One that is told to slow

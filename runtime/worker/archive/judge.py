@@ -211,8 +211,9 @@ def _judge_alone(entry: Entry, directory: Directory, limits: Limits) -> Refusal 
 
 
 def _kind(entry: Entry) -> str | None:
-    """What the entry is when it is no file, whatever system it claims to come from: extractors differ on
-    whether they look at that.
+    """The kind of an entry that is no file, whatever system it claims to come from.
+
+    Extractors differ on whether they look at that.
     """
     mode = entry.external_attrs >> 16
     # What was piped into an archiver, or read from a pipe by name, carries the pipe's mode and is a file.

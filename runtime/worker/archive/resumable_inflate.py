@@ -1,5 +1,6 @@
-"""Inflate that can be interrupted anywhere: its inner state can be saved, and another process can go on from
-it.
+"""Inflate that can be interrupted anywhere.
+
+Its inner state can be saved, and another process can go on from it.
 
 zlib can only be entered between two blocks, at two fifths of isal's speed. isal keeps all that it needs (its
 tables, the last 32 KiB, a few bits) in one plain structure, `struct inflate_state` of igzip_lib.h, so its

@@ -1,5 +1,6 @@
-"""One part of a large object, or a whole one no longer than a part: gathered and sent by another thread, or
-sent as it comes.
+"""One part of a large object, or a whole one no longer than a part.
+
+It is gathered and sent by another thread, or sent as it comes.
 
 Gathering takes the part's length of memory for as long as it is filled and sent, and keeps a fast download
 from waiting for S3. Sending as it comes takes none, which a slow download can afford; but S3 drops a

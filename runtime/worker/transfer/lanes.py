@@ -1,5 +1,6 @@
-"""Working through an archive's pieces: the slot's own thread always, helpers while there are threads and
-memory.
+"""Working through an archive's pieces, on the slot's own thread and on helpers.
+
+Helpers join while there are threads and memory.
 
 The slot's thread never depends on a helper, so every archive progresses however busy the shared threads are.
 """
@@ -30,8 +31,9 @@ _AHEAD_FROM_BYTES = 4 * BLOCK_BYTES
 
 @dataclass(frozen=True, kw_only=True)
 class Lanes:
-    """What a transfer may use beside the slot's own thread: shared threads while some are idle, memory while
-    there is some to spare, and a number of connections.
+    """The means of a transfer beside the slot's own thread.
+
+    Shared threads while some are idle, memory while there is some to spare, and a number of connections.
     """
 
     helpers: ThreadPoolExecutor

@@ -29,9 +29,7 @@ class Resumed:
 
 
 def find_resumed(transfer: Transfer, wanted: Wanted) -> Resumed | None:
-    """What an earlier attempt has left of this entry's upload, if it still stands and is of this very
-    entry.
-    """
+    """An earlier attempt's upload of this entry, if it still stands and is of this very entry."""
     checkpoint = transfer.checkpoints.get(wanted.key)
     if checkpoint is None:
         return None
