@@ -78,7 +78,7 @@ class Paced:
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One run. `harness_cpu_s` is what the servers, the sink and their terminators spent on it."""
+    """One run. `harness_cpu_s` is what the servers, the terminator and the sink spent on it."""
 
     seconds: float
     cpu_s: float

@@ -73,18 +73,18 @@ def services(directory: Path, archives: Path, *, tls: bool) -> Iterator[Services
             terminator, tls_port = start("benchmarks.tls", str(port), str(certificates.server))
             return Service((process, terminator), f"https://{HOST}:{tls_port}", port)
 
-        def paced() -> Service:
+        def speaking_tls(module: str, *arguments: str) -> Service:
             if certificates is None:
-                process, port = start("benchmarks.paced", str(archives))
+                process, port = start(module, *arguments)
                 return Service((process,), f"http://{HOST}:{port}", port)
-            process, port = start("benchmarks.paced", str(archives), str(certificates.server))
+            process, port = start(module, *arguments, str(certificates.server))
             trusting = ssl.create_default_context(cafile=str(certificates.authority))
             return Service((process,), f"https://{HOST}:{port}", port, trusting)
 
         yield Services(
             server=terminated("benchmarks.server", str(archives)),
-            paced=paced(),
-            sink=terminated("benchmarks.sink"),
+            paced=speaking_tls("benchmarks.paced", str(archives)),
+            sink=speaking_tls("benchmarks.sink"),
             certificates=certificates,
         )
 

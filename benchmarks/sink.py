@@ -5,7 +5,11 @@ PutObject, multipart uploads, HeadObject, ListObjectsV2 (always empty), chunked 
 `Expect: 100-continue`; what it got is checked by objects.py.
 
 Control: `POST /-/expect` with `{"index", "bucket", "jobs"}` starts a run, `GET /-/report` says what arrived.
-Prints the port it listens on.
+
+    python -m benchmarks.sink [CERTIFICATE]
+
+speaks TLS itself when it has a certificate: of hundreds of slow uploads at once a terminator's copying would
+cost as much as the worker. Prints the port it listens on.
 """
 
 import base64
@@ -14,6 +18,8 @@ import json
 import re
 import select
 import socket
+import ssl
+import sys
 from collections.abc import Generator
 from typing import Protocol
 from urllib.parse import unquote
@@ -22,9 +28,11 @@ from isal.isal_zlib import crc32
 
 from benchmarks.metadata import Metadata
 from benchmarks.objects import Objects, Sum, joined
+from benchmarks.tls import BACKLOG, HOST, server_context
 
 BUFFER_BYTES = 256 << 10  # stays in the core's cache
 HEAD_BYTES = 16 << 10
+ANSWER_TIMEOUT_S = 10.0
 EMPTY_LISTING = "<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -147,7 +155,7 @@ def converse(connection: socket.socket, sink: EntryUpload) -> Conversation:
         head, data = yield from _head(data)
         method, target, _ = head[: head.index(b"\r\n")].decode("latin-1").split(" ")
         if b"100-continue" in head:
-            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            _answer(connection, b"HTTP/1.1 100 Continue\r\n\r\n")
         body = Body(keep=method == "POST")
         codings = (b"aws-chunked" in head) + bool(_TRANSFER_CHUNKED.search(head))
         if codings:
@@ -156,9 +164,16 @@ def converse(connection: socket.socket, sink: EntryUpload) -> Conversation:
         else:
             length = _LENGTH.search(head)
             data = yield from _exactly(int(length[1]) if length else 0, data, body)
-        connection.sendall(sink.respond(method, target, head, body))
+        _answer(connection, sink.respond(method, target, head, body))
         if not data:
             data = yield
+
+
+def _answer(connection: socket.socket, data: bytes) -> None:
+    """Wait for an answer to be taken: the programs read theirs at once."""
+    connection.settimeout(ANSWER_TIMEOUT_S)
+    connection.sendall(data)
+    connection.setblocking(False)
 
 
 def _head(data: memoryview) -> Generator[None, memoryview, tuple[bytes, memoryview]]:
@@ -228,7 +243,7 @@ def _xml(body: str) -> bytes:
     )
 
 
-def serve(listener: socket.socket, sink: EntryUpload) -> None:
+def serve(listener: socket.socket, sink: EntryUpload, tls: ssl.SSLContext | None) -> None:
     """Answer every connection until the process ends."""
     poller = select.epoll()
     poller.register(listener, select.EPOLLIN)
@@ -237,8 +252,7 @@ def serve(listener: socket.socket, sink: EntryUpload) -> None:
     while True:
         for number, _ in poller.poll():
             if number == listener.fileno():
-                connection, _ = listener.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection = _accepted(listener, tls)
                 poller.register(connection, select.EPOLLIN)
                 conversation = converse(connection, sink)
                 next(conversation)
@@ -250,14 +264,26 @@ def serve(listener: socket.socket, sink: EntryUpload) -> None:
                 if received:
                     conversation.send(buffer[:received])
                     continue
-            except ConnectionError:
+            except ssl.SSLWantReadError:
+                continue  # the handshake, or a record of which more is to come
+            except (ConnectionError, ssl.SSLError):
                 pass
             poller.unregister(connection)
             connection.close()
             del open_connections[number]
 
 
+def _accepted(listener: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
+    connection, _ = listener.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setblocking(False)
+    if tls is None:
+        return connection
+    # The handshake takes place as the first reads do, so that no client keeps the others waiting.
+    return tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+
+
 if __name__ == "__main__":
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2_048)
+    listening = socket.create_server((HOST, 0), backlog=BACKLOG)
     print(listening.getsockname()[1], flush=True)
-    serve(listening, EntryUpload())
+    serve(listening, EntryUpload(), server_context(sys.argv[1]) if len(sys.argv) > 1 else None)
