@@ -92,5 +92,7 @@ class HandOverAttributes(Document):
     """The run of failures that this try belongs to; the ledger has it as well."""
     crashes: str | None = None
     """Receives that ended in a crash before this copy was made."""
+    lineage: str | None = None
+    """This copy's id and, behind a `/`, that of the message in whose place it was sent after work on it."""
     progress: str | None = None
     """JSON that only the service itself reads."""

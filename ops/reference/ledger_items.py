@@ -35,6 +35,8 @@ class _Leased(Item):
     """The process that claimed it last."""
     token: str | None = None
     """Of the claim, by which a repeated request recognises itself."""
+    message: str | None = None
+    """Of the claim: the id of the message that it came by; a copy that meets another's lease is dropped."""
     lease_until: Moment | None = None
     """Until when the owner has it to itself; 0: nobody has it."""
 

@@ -26,6 +26,7 @@ from runtime.shared.contracts import DownloadTask, InvalidMessage, JobCountReque
 from runtime.shared.ledger import (
     AlreadyFinished,
     Claim,
+    Duplicate,
     Ledger,
     MessageLedger,
     Place,
@@ -115,12 +116,16 @@ class DownloadHandler:
     def _work(self, delivery: Delivery, task: DownloadTask) -> Outcome:
         unit = unit_of(task)
         try:
-            claim = self.ledger.claim(unit, owner=self.owner, lease_s=self.lease_s)
+            claim = self.ledger.claim(unit, owner=self.owner, lease_s=self.lease_s, message=delivery.lineage)
         except AlreadyFinished:
             return self._already_finished(task, unit)
+        except Duplicate as copy:
+            _log.info("Dropped: %s", copy)
+            return Done()
         except Superseded as stale:
             # The archive changed under its parts. If whoever was to plan it afresh died, that is ours to do.
             return self._work(delivery, whole_of(task)) if stale.task_open else Done()
+        delivery.worked_on = True
         _log.info("Claimed", extra={"attempt": claim.generation, "received": delivery.receive_count})
         delivery.keep_alive(lambda: self.ledger.renew(claim, self.lease_s))
         try:

@@ -280,6 +280,7 @@ class Consumer:
             first_seen=envelope.first_seen,
             sent_at=envelope.sent_at,
             handovers=envelope.handovers,
+            lineage=envelope.lineage,
             progress=envelope.progress,
             failures=envelope.failures,
             cancellation=Cancellation(held.expired),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .failures import FailureRun
 from .held import Held
-from .queues import CRASHES, FAILING, FIRST_SEEN, HANDOVERS, PROGRESS, REASON
+from .queues import CRASHES, FAILING, FIRST_SEEN, HANDOVERS, LINEAGE, PROGRESS, REASON
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -24,7 +24,18 @@ MAX_DELAY_S = 900
 ERROR_CHARACTERS = 2_000
 
 _OURS = frozenset(
-    (REASON, "error", "service", "correlation_id", FIRST_SEEN, HANDOVERS, FAILING, CRASHES, PROGRESS)
+    (
+        REASON,
+        "error",
+        "service",
+        "correlation_id",
+        FIRST_SEEN,
+        HANDOVERS,
+        FAILING,
+        CRASHES,
+        LINEAGE,
+        PROGRESS,
+    )
 )
 _NOT_ALLOWED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -67,6 +78,10 @@ def send_fresh(
         ours[FAILING] = failures.text()
     if crashes:
         ours[CRASHES] = str(crashes)
+    # One that only waited for another is still the same message to whoever holds the work.
+    lineage = delivery.lineage.next() if delivery.worked_on else delivery.lineage
+    if text := lineage.text():
+        ours[LINEAGE] = text
     if progress:
         ours[PROGRESS] = json.dumps(progress, separators=(",", ":"))
     # Limited before it is rounded: rounding refuses an infinity.
@@ -90,6 +105,7 @@ def fit(
                 _log.warning(
                     "Saved progress does not fit into the message; the work starts from the beginning"
                 )
+            if name in (PROGRESS, LINEAGE):  # half of it would be something else
                 continue
             clean = clean.encode()[: room - overhead].decode(errors="ignore")
         if clean:

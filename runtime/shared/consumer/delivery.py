@@ -8,6 +8,7 @@ from typing import Any
 
 from .cancellation import Cancellation
 from .failures import FailureRun
+from .lineage import Lineage
 from .outcomes import Outcome, Retry
 
 
@@ -26,6 +27,8 @@ class Delivery:
     """When this very message was sent; a hand-over starts a new one."""
     handovers: int
     """How many fresh messages this work has been through."""
+    lineage: Lineage
+    """Which message this is in place of."""
     progress: Mapping[str, Any]
     """What the previous hand-over saved; {} at first."""
     cancellation: Cancellation
@@ -36,6 +39,8 @@ class Delivery:
     """Where it was received."""
     correlation_id: str | None = None
     """Set by the handler once it has read the body; written beside a parked message."""
+    worked_on: bool = False
+    """Set by the handler once it holds the work: a copy made from now on takes this message's place."""
     saved_progress: dict[str, Any] = field(default_factory=dict, repr=False)
     has_advanced: bool = False
     progressed_at: float = 0.0

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .failures import FailureRun
+from .lineage import Lineage
 
 _log = logging.getLogger(__name__)
 
 # What a hand-over writes and the next receiver reads.
 FIRST_SEEN, HANDOVERS, PROGRESS = "first_seen", "handovers", "progress"
-FAILING, CRASHES = "failing", "crashes"
+FAILING, CRASHES, LINEAGE = "failing", "crashes", "lineage"
 # What parking writes.
 REASON = "reason"
 
@@ -46,6 +47,7 @@ class Envelope:
     sent_at: datetime
     first_seen: datetime
     handovers: int
+    lineage: Lineage
     progress: Mapping[str, Any]
     failures: FailureRun | None
 
@@ -62,7 +64,7 @@ def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
     # A message with a reason was parked and has been redriven: whoever did that wants it tried anew, so
     # everything that is measured from the first sight or the first failure starts again.
     if REASON in custom:
-        for name in (FIRST_SEEN, FAILING, CRASHES):
+        for name in (FIRST_SEEN, FAILING, CRASHES, LINEAGE):
             custom.pop(name, None)
     first_seen = _moment_iso(custom.get(FIRST_SEEN))
     return Envelope(
@@ -71,6 +73,7 @@ def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
         sent_at=sent_at,
         first_seen=first_seen or sent_at,
         handovers=_whole(custom.get(HANDOVERS), 0),
+        lineage=Lineage.of(custom.get(LINEAGE), str(message.get("MessageId", ""))),
         progress=_mapping(custom.get(PROGRESS)),
         failures=FailureRun.of(custom.get(FAILING)),
     )

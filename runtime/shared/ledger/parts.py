@@ -9,6 +9,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
+from ..consumer.lineage import Lineage
 from . import leases
 from .checkpoints import CheckpointLedger
 from .counts import CountLedger
@@ -31,10 +32,13 @@ from .types import (
 class Ledger(CheckpointLedger, TaskLedger, CountLedger):
     """The whole ledger as the worker uses it."""
 
-    def claim(self, unit: WorkUnit, *, owner: str, lease_s: float) -> Claim:
-        """The right to work on the task or part. Raises AlreadyFinished | Busy | Superseded."""
+    def claim(self, unit: WorkUnit, *, owner: str, lease_s: float, message: Lineage | None = None) -> Claim:
+        """The right to work on the task or part; `message` is what it came by.
+
+        Raises AlreadyFinished | Busy | Duplicate | Superseded.
+        """
         if unit.part is None:
-            return super().claim(unit, owner=owner, lease_s=lease_s)
+            return super().claim(unit, owner=owner, lease_s=lease_s, message=message)
         self._require_current(unit)
         try:
             item = leases.take(
@@ -49,6 +53,7 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
                 change={"status": "claimed", "epoch": unit.epoch},
                 defaults={"file_id": unit.file_id},
                 remove=("summary", "reason", "error"),
+                message=message,
             )
         except leases.NotOurs as refusal:
             self._require_current(unit)

@@ -8,6 +8,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
+from ..consumer.lineage import Lineage
 from . import leases
 from .expressions import Change, absent_or
 from .jobs import ERROR_CHARACTERS, JOB, JobLedger, of_run
@@ -28,8 +29,8 @@ from .types import (
 class TaskLedger(JobLedger):
     """Claim, renew, release, complete and park tasks."""
 
-    def claim(self, unit: WorkUnit, *, owner: str, lease_s: float) -> Claim:
-        """The right to work on the unit. Raises AlreadyFinished | Busy | Superseded.
+    def claim(self, unit: WorkUnit, *, owner: str, lease_s: float, message: Lineage | None = None) -> Claim:
+        """The right to work on the unit. Raises AlreadyFinished | Busy | Duplicate | Superseded.
 
         A parked unit can be claimed again: that is what a redrive from the dead-letter queue does.
         """
@@ -43,6 +44,7 @@ class TaskLedger(JobLedger):
                 allowed=Attr("status").not_exists() | Attr("status").ne("done"),
                 change={"status": "claimed"},
                 defaults={"file_id": unit.file_id},
+                message=message,
             )
         except leases.NotOurs as refusal:
             raise AlreadyFinished(str(refusal.item.get("status"))) from refusal

@@ -15,6 +15,7 @@ __all__ = [
     "Busy",
     "Claim",
     "CountClaim",
+    "Duplicate",
     "JobClaim",
     "JobCount",
     "JobOutcome",
@@ -274,6 +275,13 @@ class Busy(Exception):
     def __init__(self, retry_after_s: float) -> None:
         super().__init__(f"claimed by another owner for {retry_after_s:.1f} s more")
         self.retry_after_s = retry_after_s
+
+
+class Duplicate(Exception):
+    """Another message's work holds the unit, and does without this copy: drop it (Done).
+
+    The other is on its queue, or what goes on in its place is, until the work has ended for good.
+    """
 
 
 class Superseded(Exception):

@@ -22,6 +22,7 @@ from runtime.shared.consumer import (
     Retry,
     Yield,
 )
+from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.contracts import task_id_for
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import client as api_client
@@ -58,6 +59,7 @@ def delivery(body: Any, *, age_s: float = 0, progress: dict[str, Any] | None = N
         first_seen=NOW - timedelta(seconds=age_s),
         sent_at=NOW,
         handovers=0,
+        lineage=Lineage("message"),
         progress=progress or {},
         cancellation=Cancellation(),
         clock=Clock(),

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 
 from runtime.shared.consumer import Cancellation, Delivery, Outcome, Park
+from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.contracts import DownloadTask
 from runtime.shared.events import EventBus
 from runtime.shared.ledger import Ledger, MessageLedger
@@ -132,6 +133,7 @@ def deliver(
         first_seen=now,
         sent_at=now,
         handovers=0,
+        lineage=Lineage("message"),
         progress=progress or {},
         cancellation=cancellation or Cancellation(),
         clock=lambda: 0.0,

@@ -189,6 +189,7 @@ class Process:
             first_seen=envelope.first_seen,
             sent_at=envelope.sent_at,
             handovers=envelope.handovers,
+            lineage=envelope.lineage,
             progress=envelope.progress,
             failures=envelope.failures,
             cancellation=Cancellation(),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.shared.consumer import Cancellation, Delivery, SourceQueue, copies
 from runtime.shared.consumer.held import Held
+from runtime.shared.consumer.lineage import Lineage
 from tests.unit.conftest import Clock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,6 +26,7 @@ def held(body: str) -> Held:
         first_seen=NOW,
         sent_at=NOW,
         handovers=0,
+        lineage=Lineage("message"),
         progress={},
         cancellation=Cancellation(),
         clock=Clock(),

@@ -11,6 +11,7 @@ from runtime.shared.consumer.cancellation import Cancellation, LeaseLost
 from runtime.shared.consumer.delivery import Delivery
 from runtime.shared.consumer.heartbeat import Heartbeat
 from runtime.shared.consumer.held import Held
+from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.consumer.queues import SourceQueue, read_envelope
 from tests.unit.conftest import Clock, until
 
@@ -69,6 +70,7 @@ def hold(heartbeat: Heartbeat, clock: Clock, name: str = "m") -> Held:
         first_seen=envelope.first_seen,
         sent_at=envelope.sent_at,
         handovers=0,
+        lineage=Lineage("message"),
         progress={},
         cancellation=Cancellation(held.expired),
         clock=clock,

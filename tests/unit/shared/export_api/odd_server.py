@@ -15,6 +15,7 @@ import httpx
 from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import JobLister
 from runtime.shared.consumer import Cancellation, Delivery, Park, Retry, Yield
+from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.export_api import ExportApi
 from runtime.shared.export_api.auth import Bearer
 from runtime.shared.export_api.credentials import SecretStore
@@ -249,6 +250,7 @@ def meet(server: OddServer, **profile: Any) -> Seen:
             first_seen=NOW,
             sent_at=NOW,
             handovers=0,
+            lineage=Lineage("message"),
             progress={},
             cancellation=Cancellation(),
             clock=Clock(),
