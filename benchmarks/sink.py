@@ -243,7 +243,7 @@ def _xml(body: str) -> bytes:
     )
 
 
-def serve(listener: socket.socket, sink: EntryUpload, tls: ssl.SSLContext | None) -> None:
+def serve(listener: socket.socket, sink: EntryUpload, tls: ssl.SSLContext | None = None) -> None:
     """Answer every connection until the process ends."""
     poller = select.epoll()
     poller.register(listener, select.EPOLLIN)
