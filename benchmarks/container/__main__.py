@@ -14,6 +14,7 @@ object arrived, no container was ended for its memory, and the orchestrator stay
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -148,9 +149,8 @@ def entry_of(path: str, content: Content) -> dict[str, Any]:
     }
 
 
-def run(options: argparse.Namespace, rehearsal: Rehearsal) -> dict[str, float]:
-    """Each load's peak in MiB, by what it was. Raises StepFailed."""
-    peaks: dict[str, float] = {}
+def run(options: argparse.Namespace, rehearsal: Rehearsal, peaks: dict[str, float]) -> None:
+    """Adds each load's peak in MiB as it is known, by what it was. Raises StepFailed."""
     with started_engine(LOCAL / "engine.log") as engine:
         platform = RehearsalPlatform(engine, rehearsal, print)
         with platform, service("benchmarks.container.sink", platform.account.endpoint_url) as sink:
@@ -171,7 +171,6 @@ def run(options: argparse.Namespace, rehearsal: Rehearsal) -> dict[str, float]:
                 many = ManyEntries(platform.directory, options.entries)
                 jobs = {f"many-{number:02d}": many for number in range(options.archives)}
                 peaks[f"worker: {name}"] = stage.working(jobs, many.wanted)
-    return peaks
 
 
 def main() -> int:
@@ -185,16 +184,21 @@ def main() -> int:
     parser.add_argument("--entry-gb", type=float, default=20)
     parser.add_argument("--limit-s", type=float, default=3_600)
     options = parser.parse_args()
+    # All that was started is ended on the way out.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # The deployment makes its folder anew.
     summary = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {}
+    peaks: dict[str, float] = {}
     try:
-        peaks = run(options, Rehearsal(say=lambda line: print(line, flush=True)))
+        run(options, Rehearsal(say=lambda line: print(line, flush=True)), peaks)
     except StepFailed as failure:
         print(failure, file=sys.stderr)
         return 1
-    summary["peak_rss_mb"] = summary.get("peak_rss_mb", {}) | peaks
-    SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
-    print(json.dumps(peaks))
+    finally:
+        print(json.dumps(peaks))
+        summary["peak_rss_mb"] = summary.get("peak_rss_mb", {}) | peaks
+        SUMMARY.parent.mkdir(parents=True, exist_ok=True)
+        SUMMARY.write_text(json.dumps(summary, indent=2) + "\n")
     return 0
 
 

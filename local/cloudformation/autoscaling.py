@@ -63,3 +63,16 @@ class ScalingPolicy(ApiModel):
             ResourceId=resource,
             ScalableDimension=dimension,
         )
+
+    def read(self) -> Properties:
+        resource, dimension, namespace = self.asked.properties["ScalingTargetId"].split("|")
+        found: Any = Api.client("application-autoscaling", self.asked.region).describe_scaling_policies(
+            ServiceNamespace=namespace,
+            ResourceId=resource,
+            ScalableDimension=dimension,
+            PolicyNames=[self.asked.properties["PolicyName"]],
+        )["ScalingPolicies"]
+        if not found:
+            return {}
+        name = "TargetTrackingScalingPolicyConfiguration"
+        return {"PolicyType": found[0]["PolicyType"], name: found[0].get(name)}

@@ -2,9 +2,11 @@
 
 `DetectStackDrift` compares the properties that a template gives with the live ones, for the types that can be
 read here; every other is NOT_CHECKED, as AWS answers for types without drift detection. Detection is done
-when it is asked for, so its status is complete at once.
+when it is asked for, so its status is complete at once. As documented, only properties that the template
+gives are compared, a deleted resource has no actual properties, and only a modified one has differences.
 
-Source: "Detect unmanaged configuration changes to stacks and resources" in the CloudFormation User Guide.
+Sources: "Detect unmanaged configuration changes to stacks and resources" in the CloudFormation User Guide,
+StackResourceDrift and PropertyDifference in the API Reference.
 """
 
 # ruff: noqa: SLF001 -- moto offers no other way in
@@ -14,12 +16,14 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
 from moto.cloudformation.models import Stack
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.responses import ActionResult
 
 from local.cloudformation.engine import resolved_of
 from local.cloudformation.model import Api, ApiModel, Properties
+from local.cloudformation.readers import GONE, READERS
 
 _detections: dict[str, dict[str, Any]] = {}
 
@@ -85,7 +89,7 @@ def _drift(
             "PropertyPath": f"/{name}",
             "ExpectedValue": _text(expected[name]),
             "ActualValue": _text(value),
-            "DifferenceType": "NOT_EQUAL",
+            "DifferenceType": "REMOVE" if value is None else "NOT_EQUAL",
         }
         for name, value in (live or {}).items()
         if name in expected and _text(expected[name]) != _text(value)
@@ -96,17 +100,21 @@ def _drift(
         status = "DELETED"
     else:
         status = "MODIFIED" if differences else "IN_SYNC"
-    return {
+    drift = {
         "StackId": stack.stack_id,
         "LogicalResourceId": key,
         "PhysicalResourceId": str(resource.physical_resource_id),
         "ResourceType": resource.cf_resource_type,
-        "ExpectedProperties": json.dumps(expected),
-        "ActualProperties": json.dumps(live or {}),
-        "PropertyDifferences": differences,
         "StackResourceDriftStatus": status,
         "Timestamp": datetime.now(UTC),
     }
+    if live is not None:
+        drift["ExpectedProperties"] = json.dumps(expected)
+    if live:
+        drift["ActualProperties"] = json.dumps(live)
+    if status == "MODIFIED":
+        drift["PropertyDifferences"] = differences
+    return drift
 
 
 def _text(value: Any) -> str:
@@ -119,28 +127,17 @@ def _text(value: Any) -> str:
 
 
 def _live(kind: str, resource: Any, region: str) -> Properties | None:
-    if isinstance(resource, ApiModel):
-        return resource.read()
-    if kind == "AWS::SQS::Queue":
-        return _queue(resource.physical_resource_id, region)
-    if kind == "AWS::Logs::LogGroup":
-        return _log_group(resource.physical_resource_id, region)
-    return None
+    """Its live properties; empty when it is gone, None when this type is not read here."""
 
+    def client(service: str) -> Any:
+        return Api.client(service, region)
 
-def _queue(url: str, region: str) -> Properties:
-    sqs = Api.client("sqs", region)
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    names = ("VisibilityTimeout", "MessageRetentionPeriod", "DelaySeconds", "ReceiveMessageWaitTimeSeconds")
-    live: Properties = {name: int(attributes[name]) for name in names if name in attributes}
-    if "RedrivePolicy" in attributes:
-        live["RedrivePolicy"] = json.loads(attributes["RedrivePolicy"])
-    return live
-
-
-def _log_group(name: str, region: str) -> Properties:
-    groups = Api.client("logs", region).describe_log_groups(logGroupNamePrefix=name)["logGroups"]
-    for group in groups:
-        if group["logGroupName"] == name:
-            return {"RetentionInDays": group.get("retentionInDays"), "LogGroupName": name}
-    return {}
+    try:
+        if isinstance(resource, ApiModel):
+            return resource.read()
+        reader = READERS.get(kind)
+        return reader(client, resource.physical_resource_id) if reader else None
+    except ClientError as error:
+        if error.response["Error"]["Code"] in GONE:
+            return {}
+        raise

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.cloudformation.model import Api, ApiModel, Asked, camel
+from local.cloudformation.model import Api, ApiModel, Asked, Properties, camel
 
 
 class TaskDefinition(ApiModel):
@@ -79,6 +79,14 @@ class Service(ApiModel):
             taskDefinition=asked.properties["TaskDefinition"],
         )
         return type(self)(self.physical_id, asked, self.attributes)
+
+    def read(self) -> Properties:
+        found = Api.client("ecs", self.asked.region).describe_services(
+            cluster=self.asked.properties["Cluster"], services=[self.physical_id]
+        )["services"]
+        if not found or found[0]["status"] == "INACTIVE":
+            return {}
+        return {"TaskDefinition": found[0]["taskDefinition"], "DesiredCount": found[0]["desiredCount"]}
 
     def remove(self) -> None:
         Api.client("ecs", self.asked.region).delete_service(

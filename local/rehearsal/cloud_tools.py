@@ -13,7 +13,7 @@ from ops.assembly.synth import CDK
 STACKS = "dev/*"
 _QUIET = ("--no-notices", "--no-color")
 _LAST_LINES = 12
-_LIMIT_S = 180
+_LIMIT_S = 240
 
 
 class CloudTools:

@@ -24,7 +24,7 @@ from ops.scaling import TargetTracking, Tracking
 _MINUTE_S = 1.0
 _ARCHIVES = 480
 _JOB = "scaling"
-_LIMIT_S = 180.0
+_LIMIT_S = 300.0
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "FILL": lambda value, other: other if value is None else value,
     "IF": lambda condition, one, other: one if condition else other,

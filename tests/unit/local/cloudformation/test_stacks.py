@@ -262,6 +262,161 @@ def test_drift_names_the_property_that_was_altered_by_hand(account: Account) -> 
     }
 
 
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ecs.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
+READ: dict[str, tuple[Template, str, str, dict[str, Any]]] = {
+    # type: its template, and the API call of somebody who alters it by hand
+    "AWS::Logs::LogGroup": (
+        {"RetentionInDays": 30},
+        "logs",
+        "delete_retention_policy",
+        {"logGroupName": "{id}"},
+    ),
+    "AWS::DynamoDB::Table": (
+        {
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+            "DeletionProtectionEnabled": False,
+        },
+        "dynamodb",
+        "update_table",
+        {"TableName": "{id}", "DeletionProtectionEnabled": True},
+    ),
+    "AWS::IAM::Role": (
+        {"AssumeRolePolicyDocument": TRUST},
+        "iam",
+        "update_assume_role_policy",
+        {"RoleName": "{id}", "PolicyDocument": json.dumps(TRUST).replace("ecs.", "lambda.")},
+    ),
+    "AWS::SNS::Topic": (
+        {"DisplayName": "alarms"},
+        "sns",
+        "set_topic_attributes",
+        {"TopicArn": "{id}", "AttributeName": "DisplayName", "AttributeValue": "others"},
+    ),
+    "AWS::CloudWatch::Alarm": (
+        {
+            "MetricName": "m",
+            "Namespace": "n",
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 1,
+            "ComparisonOperator": "GreaterThanThreshold",
+        },
+        "cloudwatch",
+        "put_metric_alarm",
+        {
+            "AlarmName": "{id}",
+            "MetricName": "m",
+            "Namespace": "n",
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 2,
+            "ComparisonOperator": "GreaterThanThreshold",
+        },
+    ),
+}
+DIFFERENCES = {
+    "AWS::Logs::LogGroup": ("/RetentionInDays", "REMOVE"),
+    "AWS::DynamoDB::Table": ("/DeletionProtectionEnabled", "NOT_EQUAL"),
+    "AWS::IAM::Role": ("/AssumeRolePolicyDocument", "NOT_EQUAL"),
+    "AWS::SNS::Topic": ("/DisplayName", "NOT_EQUAL"),
+    "AWS::CloudWatch::Alarm": ("/Threshold", "NOT_EQUAL"),
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_drift_is_read_of_every_type_that_says_so(account: Account, kind: str) -> None:
+    properties, service, call, arguments = READ[kind]
+    stack = "drift-" + kind.replace("::", "-")
+    account.create(stack, one(It={"Type": kind, "Properties": properties}))
+    assert account.drift(stack) == ("IN_SYNC", [])
+    named = account.physical_id(stack, "It")
+    given = {name: named if value == "{id}" else value for name, value in arguments.items()}
+    getattr(account.client(service), call)(**given)
+    status, (drift,) = account.drift(stack)
+    (difference,) = drift["PropertyDifferences"]
+    assert status == "DRIFTED"
+    assert (difference["PropertyPath"], difference["DifferenceType"]) == DIFFERENCES[kind]
+
+
+def test_drift_of_a_service_and_its_scaling(account: Account) -> None:
+    target = {
+        "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+        "Properties": {
+            "ServiceNamespace": "ecs",
+            "ResourceId": {"Fn::Sub": "service/${Cluster}/${Service.Name}"},
+            "ScalableDimension": "ecs:service:DesiredCount",
+            "MinCapacity": 1,
+            "MaxCapacity": 4,
+        },
+    }
+    tracking = {
+        "TargetValue": 60.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
+    }
+    policy = {
+        "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
+        "Properties": {
+            "PolicyName": "cpu",
+            "PolicyType": "TargetTrackingScaling",
+            "ScalingTargetId": {"Ref": "Target"},
+            "TargetTrackingScalingPolicyConfiguration": tracking,
+        },
+    }
+    cluster: Template = {"Type": "AWS::ECS::Cluster", "Properties": {}}
+    account.create(
+        "scaled",
+        one(Cluster=cluster, Task=task_definition("one"), Service=SERVICE, Target=target, Policy=policy),
+    )
+    assert account.drift("scaled") == ("IN_SYNC", [])
+    ecs = account.client("ecs")
+    by_hand = ecs.register_task_definition(family="by-hand", containerDefinitions=[])["taskDefinition"]
+    ecs.update_service(
+        cluster=account.physical_id("scaled", "Cluster"),
+        service=account.physical_id("scaled", "Service"),
+        taskDefinition=by_hand["taskDefinitionArn"],
+    )
+    resource, dimension, namespace = account.physical_id("scaled", "Target").split("|")
+    account.client("application-autoscaling").put_scaling_policy(
+        ServiceNamespace=namespace,
+        ResourceId=resource,
+        ScalableDimension=dimension,
+        PolicyName="cpu",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={**tracking, "TargetValue": 80.0},
+    )
+    _, drifts = account.drift("scaled")
+    paths = {drift["LogicalResourceId"]: drift["PropertyDifferences"][0]["PropertyPath"] for drift in drifts}
+    assert paths == {
+        "Service": "/TaskDefinition",
+        "Policy": "/TargetTrackingScalingPolicyConfiguration",
+    }
+
+
+def test_what_was_deleted_by_hand_is_deleted_to_drift(account: Account) -> None:
+    account.create(
+        "deleted",
+        one(Queue=queue(), Logs={"Type": "AWS::Logs::LogGroup", "Properties": {"RetentionInDays": 3}}),
+    )
+    account.client("sqs").delete_queue(QueueUrl=account.physical_id("deleted", "Queue"))
+    account.client("logs").delete_log_group(logGroupName=account.physical_id("deleted", "Logs"))
+    status, drifts = account.drift("deleted")
+    assert status == "DRIFTED"
+    assert {drift["LogicalResourceId"]: drift["StackResourceDriftStatus"] for drift in drifts} == {
+        "Queue": "DELETED",
+        "Logs": "DELETED",
+    }
+    assert not any("ActualProperties" in drift or drift.get("PropertyDifferences") for drift in drifts)
+
+
 def test_a_statement_with_a_condition_is_left_out(account: Account) -> None:
     url = account.client("sqs").create_queue(QueueName="with-policy")["QueueUrl"]
     allow = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
