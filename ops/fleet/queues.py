@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from ops.fleet.documents import Queue
-from ops.fleet.environment import Fleet
+from ops.fleet.environment import Fleet, at_once
 
 EXPORT_JOBS, DOWNLOAD_TASKS = "export-jobs", "download-tasks"
 _ALL = tuple(
@@ -36,22 +36,21 @@ def _label(queue: str) -> str:
 
 def depths(fleet: Fleet, *, ages: bool = False) -> list[Queue]:
     """The queues and their DLQs; `ages` asks CloudWatch for the oldest message of each as well."""
-    found = []
-    for queue in names_of(fleet):
-        for dlq in (False, True):
-            url = url_of(fleet, queue, dlq=dlq)
-            counts = fleet.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
-            waiting, in_flight, delayed = (int(counts["Attributes"][name]) for name in _COUNTS)
-            found.append(
-                Queue(
-                    name=f"{queue} DLQ" if dlq else queue,
-                    waiting=waiting,
-                    in_flight=in_flight,
-                    delayed=delayed,
-                    oldest_s=_oldest_s(fleet, url) if ages and waiting else None,
-                )
-            )
-    return found
+
+    def depth(which: tuple[str, bool]) -> Queue:
+        queue, dlq = which
+        url = url_of(fleet, queue, dlq=dlq)
+        counts = fleet.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+        waiting, in_flight, delayed = (int(counts["Attributes"][name]) for name in _COUNTS)
+        return Queue(
+            name=f"{queue} DLQ" if dlq else queue,
+            waiting=waiting,
+            in_flight=in_flight,
+            delayed=delayed,
+            oldest_s=_oldest_s(fleet, url) if ages and waiting else None,
+        )
+
+    return at_once(depth, [(queue, dlq) for queue in names_of(fleet) for dlq in (False, True)])
 
 
 def _oldest_s(fleet: Fleet, url: str) -> float | None:

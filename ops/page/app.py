@@ -52,7 +52,7 @@ class View(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-def create(fleet: Fleet, *, patience_s: float = 0.6) -> Flask:
+def create(fleet: Fleet, *, patience_s: float = 0.4) -> Flask:
     """The application for one environment. A view is rendered after `patience_s` at the latest."""
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
