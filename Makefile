@@ -17,6 +17,7 @@ $(VENV)/.ready: $(LOCKS) package.json package-lock.json
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps $(addprefix -r ,$(LOCKS))
 	@ln -sf $(NODE_BIN)/node $(BIN)/node
+	@ln -sf ../../ops/cli/export-ops $(BIN)/export-ops
 	$(BIN)/node $(NODE_BIN)/../lib/node_modules/npm/bin/npm-cli.js ci --silent
 	@touch $@
 

@@ -20,13 +20,13 @@ from ops.cli.session import (
     table,
     told,
 )
-from ops.fleet.advice import CRASHED, of_parking
+from ops.fleet.advice import CRASHED, PARKED, of_parking
 from ops.fleet.dlq import LOOK_BOUND, Selection, listed, shown
 from ops.fleet.dlq import drop as drop_messages
 from ops.fleet.dlq import redrive as redrive_messages
 from ops.fleet.documents import Moved
 from ops.fleet.environment import Fleet
-from ops.fleet.queues import names_of
+from ops.fleet.queues import ALL, names_of
 from ops.fleet.refusals import NotFound, Unusable
 from ops.fleet.wording import age_of, first_line
 
@@ -36,9 +36,18 @@ app = typer.Typer(
 
 QueueOption = Annotated[
     str,
-    typer.Option("--queue", help="One queue: export-jobs, download-tasks, or of a priority: …-high, …-low."),
+    typer.Option(
+        "--queue",
+        help="One queue: export-jobs, download-tasks, or of a priority: …-high, …-low.",
+        autocompletion=lambda: list(ALL),
+    ),
 ]
-Reason = Annotated[str, typer.Option(help=f"A reason; {CRASHED!r} for what SQS moved after crashes.")]
+Reason = Annotated[
+    str,
+    typer.Option(
+        help=f"A reason; {CRASHED!r} for what SQS moved after crashes.", autocompletion=lambda: list(PARKED)
+    ),
+]
 OfJob = Annotated[str, typer.Option("--job", help="Only this job's.")]
 Message = Annotated[str, typer.Option("--message", help="A message id, or its beginning.")]
 Look = Annotated[int, typer.Option("--look", min=1, help="How many messages of each queue to look at.")]

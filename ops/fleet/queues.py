@@ -6,7 +6,7 @@ from ops.fleet.documents import Queue
 from ops.fleet.environment import Fleet, at_once
 
 EXPORT_JOBS, DOWNLOAD_TASKS = "export-jobs", "download-tasks"
-_ALL = tuple(
+ALL = tuple(
     f"{base}{priority}" for base in (EXPORT_JOBS, DOWNLOAD_TASKS) for priority in ("", "-high", "-low")
 )
 _COUNTS = (
@@ -18,7 +18,7 @@ _COUNTS = (
 
 def names_of(fleet: Fleet) -> tuple[str, ...]:
     """The work queues there are: two, or with priorities six."""
-    return tuple(queue for queue in _ALL if f"{_label(queue)}QueueUrl" in fleet.outputs)
+    return tuple(queue for queue in ALL if f"{_label(queue)}QueueUrl" in fleet.outputs)
 
 
 def url_of(fleet: Fleet, queue: str, *, dlq: bool = False) -> str:
