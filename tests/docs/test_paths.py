@@ -1,7 +1,12 @@
 """What the pages name is there: files, folders, links, verbs and commands."""
 
+import ast
 import importlib.util
+import io
 import re
+import subprocess
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +22,10 @@ MADE = ("cdk.out", ".local", "site", ".venv", "node_modules")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 PATH = re.compile(r"[\w.-]+(?:/[\w.<>*{}…-]+)+/?|[\w-]+\.(?:py|md|json|toml|txt|in|yml)")
 TREE = re.compile(r"^( *)([\w./, -]+?/?)(?:   +|$)", re.MULTILINE)
+# In the code's own words; what begins with a folder of ours.
+IN_CODE = re.compile(
+    r"(?<![\w/.<-])(?:runtime|stacks|local|ops|tests|docs|benchmarks)(?:/[\w<>*{}…-][\w.<>*{}…-]*)+/?"
+)
 ALL = [pytest.param(path, id=str(path.relative_to(ROOT))) for path in pages()]
 TEXT_OF = {path: path.read_text() for path in pages() if path.exists()}
 
@@ -38,9 +47,39 @@ def test_every_path_that_is_named_is_there(page: Path) -> None:
     assert named - {path for path in named if _is_there(path)} == set()
 
 
+def test_every_path_that_code_speaks_of_is_there() -> None:
+    listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True)
+    missing = [
+        f"{file}: {path}"
+        for file in listed.stdout.split()
+        if (ROOT / file).exists()
+        for prose in _prose((ROOT / file).read_text())
+        for path in IN_CODE.findall(prose)
+        if not _is_there(path)
+    ]
+    assert missing == []
+
+
+def _prose(source: str) -> Iterator[str]:
+    """Comments and docstrings, those below a field included."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
+
+
+def test_a_path_that_is_not_there_is_found_in_a_docstring_and_in_a_comment() -> None:
+    source = '"""As runtime/worker/gone.py says."""\n# See tests/unit/gone.\nX = "docs/gone.md"\n'
+    found = [path for prose in _prose(source) for path in IN_CODE.findall(prose)]
+    assert {path.rstrip(".") for path in found} == {"runtime/worker/gone.py", "tests/unit/gone"}
+    assert not any(map(_is_there, found))
+
+
 def _is_there(path: str) -> bool:
     pattern = re.sub(r"<[^>]*>|\{[^}]*\}|…", "*", path.rstrip("/."))
-    return any(ROOT.glob(pattern))
+    return any(ROOT.glob(re.sub(r"\*+", "*", pattern)))
 
 
 def test_the_readmes_map_shows_folders_that_are_there() -> None:

@@ -97,7 +97,8 @@ def _source(room: str) -> str:
 
 
 NAMES = names()
-OPERATORS = get_command(app).commands.keys()  # type: ignore[attr-defined]
+APP = get_command(app)
+OPERATORS = APP.commands.keys()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("word", sorted(set(code_words(RUNBOOK))))
@@ -133,9 +134,19 @@ def _command_exists(line: str) -> bool:
     if tool == "cdk":
         return arguments[0] in {"deploy", "synth", "diff"}
     if arguments[1] == "ops":
-        asked = [word for word in arguments[2:] if not word.startswith("-") and word != "prod"]
-        return asked[0] in {*OPERATORS, "…"}
+        asked = arguments[2:]
+        if asked[:1] == ["--env"]:
+            asked = asked[2:]
+        return asked == ["…"] or _operator_exists(APP, asked)
     return Path(ROOT / arguments[1].replace(".", "/")).exists() or _module(arguments[1])
+
+
+def _operator_exists(command: Any, asked: list[str]) -> bool:
+    """Whether the words are a command of it with options that it has."""
+    if commands := getattr(command, "commands", None):
+        return bool(asked) and asked[0] in commands and _operator_exists(commands[asked[0]], asked[1:])
+    options = {option for parameter in command.params for option in parameter.opts}
+    return {word for word in asked if word.startswith("--")} <= options
 
 
 def _module(name: str) -> bool:
@@ -159,7 +170,16 @@ def test_what_is_quoted_is_really_written(title: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["download_progress", "receive_count", "encrypted-files", "DownloadTasksDeadArn"]
+    "word",
+    [
+        "download_progress",
+        "receive_count",
+        "encrypted-files",
+        "DownloadTasksDeadArn",
+        "python -m ops --env prod dlq purge",
+        "python -m ops --env prod dlq drop --force",
+        "python -m ops --env prod dlq",
+    ],
 )
 def test_what_does_not_exist_is_found(word: str) -> None:
     assert not exists(word)
