@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from local import processes
-from local.assembly import LOCAL
+from local.assembly import LOCAL, ROOT
 from local.demo import DemoFailed, export_api, perform
 from local.export_api.generated import generate
 from local.platform import SERVICES
@@ -60,13 +60,17 @@ def rehearse(engine: Engine, rehearsal: Rehearsal, console: Console) -> None:
 
 
 def _start_up(platform: RehearsalPlatform, rehearsal: Rehearsal) -> None:
-    with rehearsal.step("both services healthy in their containers"):
+    with rehearsal.step("both services poll their queues"):
         for service in SERVICES:
             began = time.monotonic()
             platform.run_task(service)
             rehearsal.start_to_first_poll_s = round(
                 max(rehearsal.start_to_first_poll_s, time.monotonic() - began), 2
             )
+    # While they live through their first health checks.
+    with rehearsal.step("a second build of the image has the same layers"):
+        _build_again(platform)
+    with rehearsal.step("both services healthy in their containers"):
         for task in platform.tasks:
             limit = task.definition.container["healthCheck"]["interval"] * 3
             processes.wait_for(partial(_healthy, task), f"{task.name} healthy", limit)
@@ -74,6 +78,16 @@ def _start_up(platform: RehearsalPlatform, rehearsal: Rehearsal) -> None:
         for task in platform.tasks:
             task.kill()
             task.wait_for_end()
+
+
+def _build_again(platform: RehearsalPlatform) -> None:
+    """From nothing. The image's digest holds its time of making as well, which older engines do not fix."""
+    engine, folder = platform.engine, str(ROOT / "runtime")
+    built = engine.run("build", "--no-cache", "--quiet", folder, timeout_s=180).stdout.strip()
+    deployed = next(iter(platform.definitions.values())).container["image"]
+    one, other = (engine.inspect(image, "{{json .RootFS.Layers}}") for image in (deployed, built))
+    if not one or one != other:
+        raise StepFailed(f"two builds of one commit differ: layers {one} and {other}")
 
 
 def _healthy(task: Task) -> bool:
