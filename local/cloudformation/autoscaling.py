@@ -66,12 +66,11 @@ class ScalingPolicy(ApiModel):
 
     def read(self) -> Properties:
         resource, dimension, namespace = self.asked.properties["ScalingTargetId"].split("|")
-        found: Any = Api.client("application-autoscaling", self.asked.region).describe_scaling_policies(
-            ServiceNamespace=namespace,
-            ResourceId=resource,
-            ScalableDimension=dimension,
-            PolicyNames=[self.asked.properties["PolicyName"]],
+        policies: Any = Api.client("application-autoscaling", self.asked.region).describe_scaling_policies(
+            ServiceNamespace=namespace, ResourceId=resource, ScalableDimension=dimension
         )["ScalingPolicies"]
+        # moto ignores PolicyNames.
+        found = [one for one in policies if one["PolicyName"] == self.asked.properties["PolicyName"]]
         if not found:
             return {}
         name = "TargetTrackingScalingPolicyConfiguration"

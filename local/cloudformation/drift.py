@@ -118,12 +118,19 @@ def _drift(
 
 
 def _text(value: Any) -> str:
-    # Templates write numbers and booleans as either; the services answer in one way.
+    plain = _plain(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    """Templates write numbers and booleans as either; the services answer in one way."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _live(kind: str, resource: Any, region: str) -> Properties | None:

@@ -362,7 +362,7 @@ def test_drift_of_a_service_and_its_scaling(account: Account) -> None:
         "TargetValue": 60.0,
         "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"},
     }
-    policy = {
+    policy: Template = {
         "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
         "Properties": {
             "PolicyName": "cpu",
@@ -371,10 +371,26 @@ def test_drift_of_a_service_and_its_scaling(account: Account) -> None:
             "TargetTrackingScalingPolicyConfiguration": tracking,
         },
     }
+    other = {
+        "PolicyName": "memory",
+        "TargetTrackingScalingPolicyConfiguration": {
+            "TargetValue": 75,
+            "DisableScaleIn": True,
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageMemoryUtilization"},
+        },
+    }
+    second = {**policy, "Properties": {**policy["Properties"], **other}}
     cluster: Template = {"Type": "AWS::ECS::Cluster", "Properties": {}}
     account.create(
         "scaled",
-        one(Cluster=cluster, Task=task_definition("one"), Service=SERVICE, Target=target, Policy=policy),
+        one(
+            Cluster=cluster,
+            Task=task_definition("one"),
+            Service=SERVICE,
+            Target=target,
+            Policy=policy,
+            Other=second,
+        ),
     )
     assert account.drift("scaled") == ("IN_SYNC", [])
     ecs = account.client("ecs")
