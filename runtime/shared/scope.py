@@ -42,9 +42,7 @@ class Scope:
 
     def _end(self) -> None:
         self._ended.set()
-        with self._lock:
-            tracked = list(self._tracked)
-        for item in tracked:
+        for item in list(self._tracked):
             item.abort()
 
     @property
@@ -65,14 +63,14 @@ class Scope:
 
     def track(self, item: Abortable) -> None:
         """Have `item.abort()` called when the scope ends (at once, if it has)."""
-        with self._lock:
-            self._tracked.add(item)
+        # Added, then looked at; `_end` sets, then copies. One of the two sees the other, without a lock for
+        # which every request of every thread would queue.
+        self._tracked.add(item)
         if self._ended.is_set():
             item.abort()
 
     def untrack(self, item: Abortable) -> None:
-        with self._lock:
-            self._tracked.discard(item)
+        self._tracked.discard(item)
 
     def close(self) -> None:
         """Let go of the cancellation; to be called when the archive's work is over."""

@@ -4,15 +4,17 @@ An idle connection costs the other side something and may be closed by it at any
 has sent nothing is very likely still good. Whoever takes one is ready to find it closed all the same.
 """
 
+import contextlib
+import math
 import threading
 import time
-from collections import OrderedDict
 from typing import NamedTuple
 
 from runtime.shared.http.connection import HttpConnection
 
 _MOST_IDLE = 256  # over all origins: 16 upload threads with 8 requests in flight each, and room
 _LONGEST_IDLE_S = 10.0
+_SWEEP_S = 1.0
 
 
 class Origin(NamedTuple):
@@ -24,25 +26,27 @@ class Origin(NamedTuple):
 
 
 class ConnectionPool:
-    """Thread-safe."""
+    """Thread-safe.
+
+    Taking and giving back need no lock, for which thousands of uploads a second would queue: a list's append
+    and pop are one step each.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        # In the order in which they became idle.
-        self._idle: OrderedDict[HttpConnection, Origin] = OrderedDict()
-        self._by_origin: dict[Origin, list[HttpConnection]] = {}
+        # Each in the order in which they became idle. An origin's list stays when it is empty: another thread
+        # may be about to append to it, and there are few origins.
+        self._idle: dict[Origin, list[HttpConnection]] = {}
+        self._sweeping = threading.Lock()
+        self._sweep_at = 0.0
 
     def take(self, origin: Origin) -> HttpConnection | None:
         """An idle connection to this origin that looks alive; it is the caller's now."""
+        idle = self._idle.get(origin, _NONE)
         while True:
-            with self._lock:
-                idle = self._by_origin.get(origin)
-                if idle is None:
-                    return None
+            try:
                 connection = idle.pop()
-                del self._idle[connection]
-                if not idle:
-                    del self._by_origin[origin]
+            except IndexError:
+                return None
             if time.monotonic() - connection.idle_since < _LONGEST_IDLE_S and connection.looks_alive():
                 return connection
             connection.close()
@@ -52,36 +56,57 @@ class ConnectionPool:
         if not connection.reusable:
             connection.close()
             return
-        connection.reused, connection.idle_since = True, time.monotonic()
-        with self._lock:
-            self._idle[connection] = origin
-            idle = self._by_origin.get(origin)
-            if idle is None:
-                self._by_origin[origin] = [connection]
-            else:
-                idle.append(connection)
-            dropped = self._surplus(connection.idle_since - _LONGEST_IDLE_S)
-        for surplus in dropped:
-            surplus.close()
+        now = time.monotonic()
+        connection.reused, connection.idle_since = True, now
+        idle = self._idle.get(origin)
+        if idle is None:
+            idle = self._idle.setdefault(origin, [])
+        idle.append(connection)
+        if now >= self._sweep_at or self._count() > _MOST_IDLE:
+            self._sweep(now)
 
-    def _surplus(self, too_old: float) -> list[HttpConnection]:
-        """Take out what has been idle since before `too_old`, and the oldest of too many."""
-        surplus = []
-        while (oldest := next(iter(self._idle))).idle_since < too_old or len(self._idle) > _MOST_IDLE:
-            self._remove(oldest)
-            surplus.append(oldest)
-        return surplus
+    def _count(self) -> int:
+        return sum(map(len, list(self._idle.values())))
 
-    def _remove(self, connection: HttpConnection) -> None:
-        origin = self._idle.pop(connection)
-        idle = self._by_origin[origin]
-        idle.remove(connection)
-        if not idle:
-            del self._by_origin[origin]
+    def _sweep(self, now: float) -> None:
+        """Close what has been idle for too long, and the oldest of too many."""
+        if not self._sweeping.acquire(blocking=False):
+            return
+        try:
+            self._sweep_at = now + _SWEEP_S
+            lists = list(self._idle.values())
+            for idle in lists:
+                while (age := _oldest(idle)) is not None and now - age > _LONGEST_IDLE_S:
+                    _close_oldest(idle)
+            while self._count() > _MOST_IDLE:
+                _close_oldest(min(lists, key=_age_order))
+        finally:
+            self._sweeping.release()
 
     def close(self) -> None:
         """Close all that are idle now."""
-        with self._lock:
-            idle, self._idle, self._by_origin = self._idle, OrderedDict(), {}
-        for connection in idle:
-            connection.close()
+        for idle in list(self._idle.values()):
+            while _oldest(idle) is not None:
+                _close_oldest(idle)
+
+
+_NONE: list[HttpConnection] = []
+
+
+def _oldest(idle: list[HttpConnection]) -> float | None:
+    """Since when the first of them has been idle; None when there is none."""
+    try:
+        return idle[0].idle_since
+    except IndexError:
+        return None
+
+
+def _age_order(idle: list[HttpConnection]) -> float:
+    since = _oldest(idle)
+    return math.inf if since is None else since
+
+
+def _close_oldest(idle: list[HttpConnection]) -> None:
+    """Or a younger one, when somebody has just taken the oldest: it is opened anew at need."""
+    with contextlib.suppress(IndexError):
+        idle.pop(0).close()

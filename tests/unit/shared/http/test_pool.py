@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -108,4 +109,31 @@ def test_closing_lets_all_go(opened: Open) -> None:
     pool.give(HERE, connection)
     pool.close()
     assert is_closed(there)
+    assert pool.take(HERE) is None
+
+
+def test_no_two_threads_hold_the_same_connection(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "_MOST_IDLE", 6)
+    monkeypatch.setattr(pool_module, "_SWEEP_S", 0.0)
+    pool = ConnectionPool()
+    for _ in range(8):
+        pool.give(HERE, opened()[0])
+    held: set[int] = set()
+
+    def hold_and_return(_: int) -> int:
+        taken = 0
+        for _ in range(2_000):
+            connection = pool.take(HERE)
+            if connection is None:
+                continue
+            assert id(connection) not in held
+            held.add(id(connection))
+            taken += 1
+            held.discard(id(connection))
+            pool.give(HERE, connection)
+        return taken
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sum(threads.map(hold_and_return, range(6))) > 1_000
+    pool.close()
     assert pool.take(HERE) is None
