@@ -358,9 +358,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drip(self, piece: bytes, bytes_per_s: int) -> None:
         step = max(bytes_per_s // _DRIPS_PER_S, 1)
+        began = time.monotonic()
         for start in range(0, len(piece), step):
-            self.wfile.write(piece[start : start + step])
-            time.sleep(1 / _DRIPS_PER_S)
+            drop = piece[start : start + step]
+            self.wfile.write(drop)
+            # By the clock and not by naps, whose lateness on a busy machine would add up.
+            due = began + (start + len(drop)) / bytes_per_s
+            time.sleep(max(0.0, due - time.monotonic()))
 
     def _hang_up(self, *, reset: bool) -> None:
         if reset:

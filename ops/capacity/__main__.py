@@ -5,6 +5,8 @@ Exits 0 when it is answered and holds, 1 when an objective is not held, 2 when i
 
 import argparse
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from ops.assembly.model import AssemblyError
@@ -12,15 +14,18 @@ from ops.capacity import check
 from ops.capacity import options as ways
 from ops.capacity.check import Verdict, judge
 from ops.capacity.figures import figures
+from ops.capacity.knobs import diff
 from ops.capacity.options import SCALES, compare
 from ops.capacity.page import as_page
 from ops.capacity.question import assembly_of, question
 from ops.capacity.scenarios import SCENARIOS
-from ops.capacity.search import diff, search
+from ops.capacity.search import search
 from ops.capacity.text import as_text
 from ops.capacity.tornado import tornado
+from ops.capacity.watch import watch
 
 _FAILED = 2
+_PROCESSES = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,11 +51,20 @@ def _report(options: argparse.Namespace) -> int:
         else []
     )
     title = f"Capacity of {options.environment}: {SCENARIOS[options.scenario].what}"
-    print(as_text(title, found, swings, asked.sources()))
+    seen = watch(day)
+    print(as_text(title, found, seen, swings, asked.sources()))
     page = options.page or Path(f".local/capacity/{options.environment}-{options.scenario}.html")
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(
-        as_page(title, day=day, figures=found, prices=asked.prices, swings=swings, sources=asked.sources()),
+        as_page(
+            title,
+            day=day,
+            figures=found,
+            watch=seen,
+            prices=asked.prices,
+            swings=swings,
+            sources=asked.sources(),
+        ),
         encoding="utf-8",
     )
     print(f"With graphs: {page}")
@@ -84,14 +98,21 @@ def _before(options: argparse.Namespace) -> dict[str, Verdict | None]:
 
 def _search(options: argparse.Namespace) -> int:
     asked = question(assembly_of(options.assembly), options.environment)
-    found = search(asked)
+    with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
+        found = search(asked, spread=pool.map)
     if found is None:
         print(f"{options.environment}: neither its own settings nor any that were tried hold the objectives")
         return 1
+    changes = diff(asked.deployed, found.deployed)
     now = asked.figures()
-    print(f"{options.environment}: ${now.usd:,.2f} a day as it is, ${found.figures.usd:,.2f} with")
-    print("\n".join(diff(asked.deployed, found.deployed)) or "nothing changed: no cheaper settings hold")
-    print(f"{found.tried} settings tried, each on the stated day and on one without Spot at the peak")
+    if not changes:
+        print(f"{options.environment}: ${now.usd:,.2f} a day, and no cheaper settings hold")
+    else:
+        print(f"--- stacks/environments.py, {options.environment}: ${now.usd:,.2f} a day")
+        print(f"+++ ${found.figures.usd:,.2f} a day, p95 {found.figures.p95_minutes:,.0f} minutes")
+        print("\n".join(changes))
+        print(f"saves ${now.usd - found.figures.usd:,.2f} a day, {1 - found.figures.usd / now.usd:.1%}")
+    print(f"{found.tried} days played: the stated one, and for what held it one without Spot at the peak")
     return 0
 
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-_FILE = Path(__file__).with_name("calibration.json")
+FILE = Path(__file__).with_name("calibration.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +25,11 @@ class Calibration:
         return small_share * self.cpu_s_per_gb_small + (1 - small_share) * self.cpu_s_per_gb
 
 
-def load_calibration(file: Path = _FILE) -> Calibration:
-    """The committed measurement. Many slow downloads (`slow64`) are what a worker of this system does."""
+def load_calibration(file: Path = FILE) -> Calibration:
+    """The committed measurement. Many slow downloads (`many`) are what a worker of this system does."""
     measured = json.loads(file.read_text(encoding="utf-8"))
     worker, orchestrator = measured["worker"], measured["orchestrator"]
-    many, one = worker["slow64"], worker["sparse"]
+    many, one = worker["many"], worker["sparse"]
     return Calibration(
         date=measured["date"],
         machine=measured["machine"],

@@ -7,7 +7,9 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
+from functools import cache
 
 Value = float | None
 _Pair = Callable[[float, float], float]
@@ -25,6 +27,7 @@ _OPERATORS: dict[type[ast.AST], _Pair] = {
 }
 
 
+_LOGIC = re.compile(r"\b(?:AND|OR)\b")
 _AGGREGATES: dict[str, Callable[[list[float]], float]] = {"MAX": max, "MIN": min, "SUM": sum}
 
 
@@ -34,11 +37,16 @@ class UnknownMath(ValueError):
 
 def evaluate(expression: str, metrics: Mapping[str, Value]) -> Value:
     """The expression's newest datapoint; None: no data. Raises UnknownMath."""
+    return _Reader(expression, metrics).value(_parsed(expression))
+
+
+@cache
+def _parsed(expression: str) -> ast.expr:
+    # A day asks the same few expressions thousands of times.
     try:
-        tree = ast.parse(expression, mode="eval")
+        return ast.parse(_LOGIC.sub(lambda word: word.group().lower(), expression), mode="eval").body
     except SyntaxError as error:
         raise UnknownMath(f"{expression!r} cannot be read: {error.msg}") from error
-    return _Reader(expression, metrics).value(tree.body)
 
 
 class _Reader:
@@ -56,6 +64,11 @@ class _Reader:
                 return self._both(_OPERATORS[type(op)], left, right)
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
                 return self._both(_OPERATORS[type(op)], left, right)
+            case ast.BoolOp(op=op, values=nodes):
+                held = [self.value(node) for node in nodes]
+                if any(value is None for value in held):
+                    return None
+                return float(all(held) if isinstance(op, ast.And) else any(held))
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name, arguments)
         raise UnknownMath(f"{ast.unparse(node)!r} in {self._expression!r} is not known to the model")

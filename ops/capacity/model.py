@@ -82,6 +82,13 @@ class Day:
     receives: int
     heartbeats: float
     """Archive-seconds in hand, by which heartbeats are counted."""
+    longest_receipt_s: float
+    """The longest that one receipt was held."""
+
+    @property
+    def sent_at(self) -> Seconds:
+        """When each job's archives came to the download queue."""
+        return self.dispatched.at if self.play.hop else self.workload.job_at
 
     @property
     def completion_s(self) -> Seconds32:
@@ -169,6 +176,7 @@ def run(
         interrupted=run.interrupted,
         receives=run.receives,
         heartbeats=run.in_hand_s,
+        longest_receipt_s=run.longest_receipt_s,
     )
 
 
@@ -230,7 +238,7 @@ class _Run:
         self.handover_s = float(self.service.settings.get("HANDOVER_AFTER_S", 39_600))
         self.visibility_s = float(self.service.settings.get("VISIBILITY_TIMEOUT_S", _LEAST_VISIBLE_S))
         self.handed_over = self.begun_anew = self.interrupted = self.receives = 0
-        self.repeated_s = self.in_hand_s = 0.0
+        self.repeated_s = self.in_hand_s = self.longest_receipt_s = 0.0
         self.seen: set[tuple[str, float]] = set()
 
     def to_the_end(self) -> dict[str, Any]:
@@ -289,6 +297,9 @@ class _Run:
         over = ends <= self.virtual + pace * self.step
         ids, at = self.active[over], now + (ends[over] - self.virtual) / pace
         self.done_at[ids] = np.maximum(at, self.begun[ids])
+        self.longest_receipt_s = max(
+            self.longest_receipt_s, float((self.done_at[ids] - self.begun[ids]).max(initial=0))
+        )
         self._put_down(ids)
         self.active = self.active[~over]
         takers = self.tasks.takers(now)
@@ -363,6 +374,9 @@ class _Run:
     def _hand_over_old(self, now: float) -> None:
         """No receipt lives longer than twelve hours: before that, the archive goes on as a fresh message."""
         if now > self.handover_s:
+            self.longest_receipt_s = max(
+                self.longest_receipt_s, now - float(self.begun[self.active].min(initial=now))
+            )
             old = self.active[self.begun[self.active] < now - self.handover_s]
             self._give_back(old, np.full(len(old), now))
 

@@ -11,8 +11,9 @@ from ops.capacity.bill import task_hour_usd
 from ops.capacity.figures import Figures
 from ops.capacity.model import Day
 from ops.capacity.prices import Prices
-from ops.capacity.text import rows
+from ops.capacity.text import rows, watch_rows
 from ops.capacity.tornado import Swing
+from ops.capacity.watch import Watch
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 900, 190, 70, 24
 _POINTS = 480
@@ -28,13 +29,22 @@ Series = tuple[str, Column]
 
 
 def as_page(
-    title: str, *, day: Day, figures: Figures, prices: Prices, swings: Sequence[Swing], sources: Sequence[str]
+    title: str,
+    *,
+    day: Day,
+    figures: Figures,
+    watch: Watch,
+    prices: Prices,
+    swings: Sequence[Swing],
+    sources: Sequence[str],
 ) -> str:
     """The whole document."""
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>',
         f"<style>{_STYLE}</style><h1>{escape(title)}</h1>",
         _table(rows(figures)),
+        "<h2>Alarms and bounds</h2>",
+        _table(watch_rows(watch)),
         "<h2>Bill, US dollars a day</h2>",
         _table(
             [

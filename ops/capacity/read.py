@@ -1,14 +1,17 @@
 """What would be deployed, as far as capacity and cost hang on it: read from the synthesized templates."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ops.assembly.model import AssemblyError, Json, Resource, Stack
 from ops.assembly.tokens import references, texts_of
+from ops.capacity.alarms import Alarm, alarms_of
 from ops.capacity.workload import Load
 
 SPOT = "FARGATE_SPOT"
+_DEFAULT_RETENTION_S = 345_600.0  # SQS keeps four days where nothing is said
 Policy = Literal["cpu", "expression"]
 
 
@@ -30,6 +33,8 @@ class ScalingPolicy:
     in_s: int
     expression: str | None = None
     metrics: tuple[Metric, ...] = ()
+    queues: tuple[str, ...] = ()
+    """The queues that it counts, as the templates name them, the first one first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,11 @@ class Service:
         return next((p.target for p in self.policies if p.expression), float(self.slots))
 
     @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues that scaling counts, as the templates name them."""
+        return next((p.queues for p in self.policies if p.queues), ())
+
+    @property
     def cpu_target(self) -> float:
         """The share of a task's CPU that scaling aims at; all of it where no policy looks at CPU."""
         return next((p.target / 100 for p in self.policies if p.expression is None), 1.0)
@@ -99,6 +109,9 @@ class Deployed:
     composite_alarms: int
     dashboards: int
     insights: bool
+    alarm_rules: tuple[Alarm, ...] = ()
+    retention_s: float = 1_209_600.0
+    """How long SQS keeps a message of the worker's queue."""
     in_flight_limit: int = 120_000
     """Of one standard queue; more are refused until some are done."""
 
@@ -134,10 +147,11 @@ def deployed(stacks: Sequence[Stack]) -> Deployed:
     ]
     zones = {str(s.properties.get("AvailabilityZone")) for s in _all(stacks, "AWS::EC2::Subnet")}
     clusters = list(_all(stacks, "AWS::ECS::Cluster"))
+    worker = _service(stacks, "worker")
     return Deployed(
         environment=stacks[0].environment,
         region=stacks[0].region,
-        worker=_service(stacks, "worker"),
+        worker=worker,
         orchestrator=_service(stacks, "orchestrator"),
         load=Load.of(load),
         nat_gateways=sum(1 for _ in _all(stacks, "AWS::EC2::NatGateway")),
@@ -156,7 +170,16 @@ def deployed(stacks: Sequence[Stack]) -> Deployed:
             for cluster in clusters
             for setting in cluster.properties.get("ClusterSettings", [])
         ),
+        alarm_rules=alarms_of(stacks),
+        retention_s=min(_retentions(stacks, worker.queues), default=_DEFAULT_RETENTION_S),
     )
+
+
+def _retentions(stacks: Sequence[Stack], queues: Sequence[str]) -> Iterator[float]:
+    """Of each queue that is named; an export's name has the logical id of what it exports in it."""
+    for queue in _all(stacks, "AWS::SQS::Queue"):
+        if any(queue.logical_id in name for name in queues):
+            yield float(queue.properties.get("MessageRetentionPeriod", _DEFAULT_RETENTION_S))
 
 
 def _all(stacks: Sequence[Stack], *types: str) -> Iterator[Resource]:
@@ -219,20 +242,21 @@ def _policies(stack: Stack, target: Resource) -> Iterator[ScalingPolicy]:
         if target.logical_id not in references(resource.properties.get("ScalingTargetId")):
             continue
         tracking = resource.properties["TargetTrackingScalingPolicyConfiguration"]
-        expression, metrics = _tracked(stack, tracking)
+        expression, metrics, queues = _tracked(stack, tracking)
         yield ScalingPolicy(
             target=float(tracking["TargetValue"]),
             out_s=int(tracking.get("ScaleOutCooldown", 300)),
             in_s=int(tracking.get("ScaleInCooldown", 300)),
             expression=expression,
             metrics=metrics,
+            queues=queues,
         )
 
 
-def _tracked(stack: Stack, tracking: Json) -> tuple[str | None, tuple[Metric, ...]]:
+def _tracked(stack: Stack, tracking: Json) -> tuple[str | None, tuple[Metric, ...], tuple[str, ...]]:
     predefined = tracking.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
     if predefined == "ECSServiceAverageCPUUtilization":
-        return None, ()
+        return None, (), ()
     queries = tracking.get("CustomizedMetricSpecification", {}).get("Metrics", [])
     expressions = [query["Expression"] for query in queries if query.get("ReturnData", True)]
     if predefined or len(expressions) != 1:
@@ -252,4 +276,4 @@ def _tracked(stack: Stack, tracking: Json) -> tuple[str | None, tuple[Metric, ..
                     id=query["Id"], name=metric["MetricName"], first_queue=queue is None or queue == queues[0]
                 )
             )
-    return str(expressions[0]), tuple(metrics)
+    return str(expressions[0]), tuple(metrics), tuple(json.dumps(queue, sort_keys=True) for queue in queues)

@@ -1,181 +1,109 @@
 """The cheapest settings that hold the objectives, and hold them when Spot goes away at the peak.
 
 One setting at a time over its candidates, round after round, until none makes the day cheaper: the settings
-work on different items of the bill, so that little is gained by trying them in pairs.
+work on different items of the bill, so that little is gained by trying them in pairs. Candidates are played
+side by side on the stated day; only those that hold it and are cheaper meet the day without Spot, the
+cheapest first, and the first that holds is taken. What has been played is not played again.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ops.capacity.check import missed
+from ops.capacity.check import compute_usd, missed
 from ops.capacity.figures import Figures
+from ops.capacity.knobs import KNOBS, Knob, sensible
 from ops.capacity.question import Question
-from ops.capacity.read import Deployed, Service
+from ops.capacity.read import Deployed
 
 _ROUNDS = 3
-_NAT_GATEWAYS = 2
+# A setting is turned for half a percent of what the fleet costs; less may be the draw of the day.
+_WORTH = 0.005
 
-
-@dataclass(frozen=True, kw_only=True)
-class Knob:
-    """A setting: its name in the environment, its value in a deployment, what else it could be."""
-
-    name: str
-    of: Callable[[Deployed], object]
-    candidates: Callable[[Deployed], Sequence[object]]
-    set: Callable[[Deployed, object], Deployed]
+Spread = Callable[[Callable[[Question], Figures | None], Iterable[Question]], Iterable[Figures | None]]
+"""`map`, or a pool's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The cheapest that was found; None where not even the start holds and nothing else did."""
+    """The cheapest that was found. `tried`: days that were played."""
 
     deployed: Deployed
     figures: Figures
     tried: int
 
 
-def search(asked: Question, knobs: Sequence[Knob] | None = None) -> Found | None:
-    """From the environment's own values. The same seed for all, so that they meet the same day.
+def search(asked: Question, knobs: Sequence[Knob] = KNOBS, spread: Spread = map) -> Found | None:
+    """From the environment's own values; None where neither they nor anything tried holds.
 
-    `knobs`: what may be turned, all of them if not said.
+    The same seed for all, so that they meet the same day.
     """
-    tried: dict[str, Figures | None] = {}
-
-    def holds(candidate: Deployed) -> Figures | None:
-        key = repr(candidate)
-        if key not in tried:
-            question = replace(asked, deployed=candidate)
-            found = question.figures()
-            misses = any(missed(question, found)) or any(_late(question))
-            tried[key] = None if misses else found
-        return tried[key]
-
-    best, cost = asked.deployed, holds(asked.deployed)
+    trials = _Trials(asked, spread)
+    best, cost = asked.deployed, trials.cheapest([asked.deployed], None)
     for _ in range(_ROUNDS):
         start = best
-        for knob in KNOBS if knobs is None else knobs:
-            for value in knob.candidates(best):
-                candidate = knob.set(best, value)
-                if (
-                    _sensible(candidate)
-                    and (found := holds(candidate))
-                    and (cost is None or found.usd < cost.usd)
-                ):
-                    best, cost = candidate, found
+        for knob in knobs:
+            candidates = [knob.set(best, value) for value in knob.candidates(best)]
+            better = trials.cheapest(
+                [candidate for candidate in candidates if candidate != best and sensible(candidate)], cost
+            )
+            if better is not None:
+                best, cost = better.deployed, better
         if best == start:
             break
-    return None if cost is None else Found(deployed=best, figures=cost, tried=len(tried))
+    return None if cost is None else Found(deployed=best, figures=cost.figures, tried=trials.played)
 
 
-def diff(before: Deployed, after: Deployed) -> list[str]:
-    """The environment's lines that change."""
-    return [
-        line
-        for knob in KNOBS
-        if knob.of(before) != knob.of(after)
-        for line in (f"- {knob.name}={knob.of(before)!r}", f"+ {knob.name}={knob.of(after)!r}")
-    ]
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    deployed: Deployed
+    figures: Figures
 
 
-def _late(question: Question) -> Iterator[str]:
-    """A day without Spot may leave its fleet late; nothing else may be missed."""
-    stormy = question.figures("spot-storm")
-    return missed(question, replace(stormy, late_return_minutes=0))
+class _Trials:
+    """Plays candidates, each once."""
+
+    def __init__(self, asked: Question, spread: Spread) -> None:
+        self._asked = asked
+        self._spread = spread
+        self._stated: dict[str, Figures | None] = {}
+        self._stormy: dict[str, Figures | None] = {}
+
+    @property
+    def played(self) -> int:
+        return len(self._stated) + len(self._stormy)
+
+    def cheapest(self, candidates: Sequence[Deployed], than: _Held | None) -> _Held | None:
+        """The cheapest of these that holds both days and is worth it; None where none is."""
+        on_the_day = zip(candidates, self._play(stated, candidates, self._stated), strict=True)
+        held = [_Held(deployed=candidate, figures=found) for candidate, found in on_the_day if found]
+        for one in sorted(held, key=lambda one: one.figures.usd):
+            if than is not None and than.figures.usd - one.figures.usd < _WORTH * compute_usd(than.figures):
+                break
+            (stormed,) = self._play(stormy, [one.deployed], self._stormy)
+            if stormed:
+                return one
+        return None
+
+    def _play(
+        self,
+        held: Callable[[Question], Figures | None],
+        candidates: Sequence[Deployed],
+        known: dict[str, Figures | None],
+    ) -> list[Figures | None]:
+        keys = [repr(candidate) for candidate in candidates]
+        new = {key: one for key, one in zip(keys, candidates, strict=True) if key not in known}
+        questions = [replace(self._asked, deployed=candidate) for candidate in new.values()]
+        known.update(zip(new, self._spread(held, questions), strict=True))
+        return [known[key] for key in keys]
 
 
-def _sensible(candidate: Deployed) -> bool:
-    worker = candidate.worker
-    return (
-        worker.least <= worker.most
-        and worker.on_demand_base <= worker.most
-        and (worker.backlog_target <= worker.slots)
-    )
+def stated(question: Question) -> Figures | None:
+    """The stated day's figures; None where it misses an objective."""
+    found = question.figures()
+    return None if any(missed(question, found)) else found
 
 
-def _worker(change: Callable[[Service, object], Service]) -> Callable[[Deployed, object], Deployed]:
-    return lambda deployed, value: replace(deployed, worker=change(deployed.worker, value))
-
-
-def _with_target(service: Service, value: object) -> Service:
-    policies = tuple(
-        replace(policy, target=float(str(value))) if policy.expression else policy
-        for policy in service.policies
-    )
-    return replace(service, policies=policies)
-
-
-def _with_slots(service: Service, value: object) -> Service:
-    settings: Mapping[str, str] = service.settings
-    return replace(service, settings={**settings, "SLOTS": str(value)})
-
-
-def _with_egress(deployed: Deployed, value: object) -> Deployed:
-    public = value == "public-ip"
-    return replace(
-        deployed,
-        nat_gateways=0 if public else max(1, deployed.nat_gateways or _NAT_GATEWAYS),
-        worker=replace(deployed.worker, public_ip=public),
-        orchestrator=replace(deployed.orchestrator, public_ip=public),
-    )
-
-
-def _with_architecture(deployed: Deployed, value: object) -> Deployed:
-    arm = value == "arm64"
-    return replace(
-        deployed,
-        worker=replace(deployed.worker, arm=arm),
-        orchestrator=replace(deployed.orchestrator, arm=arm),
-    )
-
-
-KNOBS: tuple[Knob, ...] = (
-    Knob(
-        name="architecture",
-        of=lambda d: "arm64" if d.worker.arm else "x86_64",
-        candidates=lambda _: ("arm64", "x86_64"),
-        set=_with_architecture,
-    ),
-    Knob(
-        name="network.egress",
-        of=lambda d: "public-ip" if d.worker.public_ip else "nat",
-        candidates=lambda _: ("public-ip", "nat"),
-        set=_with_egress,
-    ),
-    Knob(
-        name="worker.spot_weight",
-        of=lambda d: d.worker.spot_weight,
-        candidates=lambda _: (1, 4, 9, 19),
-        set=_worker(lambda s, value: replace(s, spot_weight=int(str(value)))),
-    ),
-    Knob(
-        name="worker.on_demand_base",
-        of=lambda d: d.worker.on_demand_base,
-        candidates=lambda d: sorted({1, 2, d.worker.least, d.worker.on_demand_base}),
-        set=_worker(lambda s, value: replace(s, on_demand_base=int(str(value)))),
-    ),
-    Knob(
-        name="worker.slots",
-        of=lambda d: d.worker.slots,
-        candidates=lambda d: sorted({256, 512, 768, 1_000, d.worker.slots}),
-        set=_worker(_with_slots),
-    ),
-    Knob(
-        name="worker.backlog_per_task",
-        of=lambda d: round(d.worker.backlog_target),
-        candidates=lambda d: sorted({256, 320, 384, 448, 512, round(d.worker.backlog_target)}),
-        set=_worker(_with_target),
-    ),
-    Knob(
-        name="worker.min_tasks",
-        of=lambda d: d.worker.least,
-        candidates=lambda d: sorted({1, 2, 3, 4, 6, d.worker.least}),
-        set=_worker(lambda s, value: replace(s, least=int(str(value)))),
-    ),
-    Knob(
-        name="worker.max_tasks",
-        of=lambda d: d.worker.most,
-        candidates=lambda d: sorted({d.worker.most // 2, 3 * d.worker.most // 4, d.worker.most}),
-        set=_worker(lambda s, value: replace(s, most=int(str(value)))),
-    ),
-)
+def stormy(question: Question) -> Figures | None:
+    """The same with Spot gone at the peak, which may leave the fleet late; nothing else may be missed."""
+    found = question.figures("spot-storm")
+    return None if any(missed(question, replace(found, late_return_minutes=0))) else found

@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 from ops.capacity.bill import Item
 from ops.capacity.figures import Figures
 from ops.capacity.tornado import Swing
+from ops.capacity.watch import VISIBILITY_MAXIMUM_S, Watch
 
 ON_DEMAND_QUOTA, SPOT_QUOTA = "L-3032A538", "L-36FBB829"
 
 
-def as_text(title: str, day: Figures, swings: Sequence[Swing], sources: Sequence[str]) -> str:
-    """Every figure with its name, the bill, and what the answer hangs on."""
-    lines = [title, "", *_rows(rows(day)), "", "Bill, US dollars a day"]
+def as_text(title: str, day: Figures, watch: Watch, swings: Sequence[Swing], sources: Sequence[str]) -> str:
+    """Every figure with its name, the alarms, the bill, and what the answer hangs on."""
+    lines = [title, "", *_rows(rows(day)), "", "Alarms and bounds", *_rows(watch_rows(watch))]
+    lines += ["", "Bill, US dollars a day"]
     lines += _rows([(item.name, f"{item.usd:,.2f}", item.because) for item in _dearest(day)])
     lines += _rows([("in all", f"{day.usd:,.2f}", f"{day.usd_per_thousand:,.2f} per 1,000 events")])
     if swings:
@@ -70,6 +72,38 @@ def rows(day: Figures) -> list[tuple[str, str, str]]:
             f"on demand ({ON_DEMAND_QUOTA}); Spot {day.spot_vcpus:,.0f} vCPU ({SPOT_QUOTA})",
         ),
     ]
+
+
+def watch_rows(watch: Watch) -> list[tuple[str, str, str]]:
+    """(alarm or bound, when or how much, against what)."""
+    days, hours = watch.retention_s / 86_400, VISIBILITY_MAXIMUM_S / 3600
+    lost, cut = watch.oldest_message_s > watch.retention_s, watch.longest_receipt_s > VISIBILITY_MAXIMUM_S
+    return [
+        *(
+            (ring.name, f"rings {_clock(ring.at_s)}", f"for {ring.minutes:,} minutes in all")
+            for ring in watch.rings
+        ),
+        (
+            "alarms that ring",
+            f"{len(watch.rings)} of {watch.judged}",
+            f"{watch.unheard} more look at what is not modelled",
+        ),
+        (
+            "oldest message",
+            f"{watch.oldest_message_s / 3600:,.1f} h",
+            f"of {days:g} days that SQS keeps one" + (": LOST before it is done" if lost else ""),
+        ),
+        (
+            "longest receipt",
+            f"{watch.longest_receipt_s / 3600:,.1f} h",
+            f"of {hours:g} h that one may be held" + (": it is taken away" if cut else ""),
+        ),
+    ]
+
+
+def _clock(seconds: float) -> str:
+    day, rest = divmod(round(seconds / 60), 1_440)
+    return f"{'next day ' if day else ''}{rest // 60:02}:{rest % 60:02}"
 
 
 def _dearest(day: Figures) -> list[Item]:

@@ -9,8 +9,9 @@ from stacks.validation.deployment import Deployment, Finding, Resource, ServiceV
 # below the other, most of what a task could carry stays empty.
 _MOST_PER_SLOT = 4
 _LEAST_PER_SLOT = 0.5
-# Minutes for a new task to be counted, and for a lull to mean something to work of hours.
-_LEAST_SCALE_OUT_S = 60
+# Minutes for a step to show in the metrics, which come a minute late, and for a lull to mean something to
+# work of hours.
+_LEAST_SCALE_OUT_S = 120
 _LEAST_SCALE_IN_S = 600
 
 

@@ -7,9 +7,10 @@ from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model
 
 from stacks.values.base import Values
 
-# How long scaling waits after a step before the next one. Jobs take hours: a lull of a few minutes says
-# nothing about the next half hour, and a task that goes has to hand its work over first.
-SCALE_OUT_S = 60
+# How long scaling waits after a step before the next one. Out: until the metrics, a minute or two late, know
+# of the step, else the same backlog asks for it again, on top. In: jobs take hours, a lull of a few minutes
+# says nothing about the next half hour, and a task that goes has to hand its work over first.
+SCALE_OUT_S = 180
 SCALE_IN_S = 900
 # Strict, or a text of digits would become a number and `True` a 1.
 Setting = StrictBool | StrictInt | StrictFloat | StrictStr

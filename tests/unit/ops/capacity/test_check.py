@@ -6,10 +6,12 @@ import pytest
 
 from ops.capacity import __main__ as command
 from ops.capacity.check import as_markdown, judge
+from ops.capacity.knobs import KNOBS, diff
 from ops.capacity.page import as_page
 from ops.capacity.prices import load_prices
 from ops.capacity.question import Question
-from ops.capacity.search import KNOBS, diff, search
+from ops.capacity.search import search
+from ops.capacity.watch import watch
 from tests.unit.ops.capacity.small import CALIBRATION, LOAD, environment, service
 
 
@@ -65,14 +67,38 @@ def test_before_and_after_shows_what_a_number_did_and_nothing_where_none_did():
     assert as_markdown([before], {"test": before}) == ""
 
 
+def knobs(*names):
+    return [knob for knob in KNOBS if knob.name in names]
+
+
 def test_the_search_finds_cheaper_settings_that_hold_and_says_which():
     start = asked(load=BUSY, worker=service(least=12, most=60, on_demand_base=12, arm=False))
-    found = search(start, [knob for knob in KNOBS if knob.name == "architecture"])
+    found = search(start, knobs("architecture", "worker.min_tasks"))
     assert found is not None
     assert found.figures.usd < start.figures().usd
     lines = diff(start.deployed, found.deployed)
-    assert "+ architecture='arm64'" in lines
+    assert lines[:2] == ["- architecture='x86_64'", "+ architecture='arm64'"]
+    assert "- worker.min_tasks=12" in lines
     assert judge(replace(start, deployed=found.deployed)).missed == ()
+
+
+def test_the_search_plays_nothing_twice_and_keeps_what_is_cheapest():
+    played = []
+
+    def spread(held, questions):
+        questions = list(questions)
+        played.extend((held.__name__, repr(question.deployed)) for question in questions)
+        return map(held, questions)
+
+    start = asked(load=BUSY, worker=service(most=60))
+    found = search(start, knobs("architecture"), spread)
+    assert found is not None
+    assert found.deployed == start.deployed
+    assert len(played) == len(set(played)) == found.tried
+
+
+def test_the_search_says_when_nothing_holds():
+    assert search(asked(load=BUSY, worker=service(most=2)), knobs("architecture")) is None
 
 
 def test_the_page_needs_nothing_else_and_has_every_graph():
@@ -82,6 +108,7 @@ def test_the_page_needs_nothing_else_and_has_every_graph():
         "A day & a night",
         day=day,
         figures=question.figures(),
+        watch=watch(day),
         prices=question.prices,
         swings=[],
         sources=question.sources(),

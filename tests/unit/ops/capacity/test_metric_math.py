@@ -18,6 +18,10 @@ BACKLOG = "(FILL(visible0,0)+FILL(inflight0,0))/IF(FILL(desired,0)>0,FILL(desire
         ("MAX([FILL(a,0), b])", {"a": None, "b": 3.0}, 3),
         ("MIN([a, b])", {"a": None, "b": None}, None),
         ("IF(a >= 2, a - 1, a * 3)", {"a": 2.0}, 1),
+        ("IF(a>0 AND b<1 AND c<1, 1, 0)", {"a": 2.0, "b": 0.0, "c": 0.0}, 1),
+        ("IF(a>0 AND b<1, 1, 0)", {"a": 2.0, "b": 1.0}, 0),
+        ("IF(a>3 OR b<1, 1, 0)", {"a": 2.0, "b": 0.0}, 1),
+        ("a>0 AND b>0", {"a": 1.0, "b": None}, None),
     ],
 )
 def test_what_is_evaluated(expression, metrics, value):

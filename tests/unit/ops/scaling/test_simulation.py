@@ -1,6 +1,7 @@
 """The day of the record: what scaling cost before, what it costs now, and that nothing is killed for it."""
 
 import random
+from dataclasses import replace
 from statistics import fmean, quantiles
 
 import pytest
@@ -10,18 +11,19 @@ from ops.scaling.sized import demand_of, plan_of
 from stacks.environments import ENVIRONMENTS, PROD
 
 FIVE_MINUTES = Demand(
-    archives_per_day=300_000,
+    archives_per_day=150_000,
     mean_minutes=5,
     p95_minutes=15,
     longest_minutes=480,
     peak_factor=5,
     peak_minutes=120,
 )
-SMALL_TASKS = Plan(slots=32, target=32, least=6, most=200)
+SMALL_TASKS = Plan(slots=16, target=16, least=6, most=200)
 
 
 def test_before_a_fleet_never_came_back_from_its_peak():
-    day = simulate(FIVE_MINUTES, SMALL_TASKS, KeepsPolling())
+    demand = replace(FIVE_MINUTES, archives_per_day=300_000)
+    day = simulate(demand, replace(SMALL_TASKS, slots=32, target=32), KeepsPolling())
 
     assert day.tasks[-120] > 3 * day.ideal[-120], "22 hours after the peak"
     assert day.excess > 1
@@ -37,7 +39,7 @@ def test_every_environment_costs_little_above_the_ideal_and_kills_nothing(enviro
     assert day.longest_wait_minutes < environment.alarms.queue_wait_hours * 60
 
 
-@pytest.mark.parametrize("seed", range(2, 5))
+@pytest.mark.parametrize("seed", range(2, 4))
 def test_it_does_not_depend_on_the_draw(seed):
     day = simulate(FIVE_MINUTES, SMALL_TASKS, LeavesWhenUnwanted(), seed=seed)
 
@@ -66,7 +68,7 @@ def test_the_demand_has_the_mean_the_tail_and_the_peak_that_were_asked_for():
     assert fmean(minutes) == pytest.approx(5, rel=0.03)
     assert quantiles(minutes, n=20)[-1] == pytest.approx(15, rel=0.05)
     assert len(days[300]) == pytest.approx(5 * len(days[0]), abs=5)
-    assert len(minutes) == pytest.approx(300_000 / 24 * (4 + 5 * 2 + 24), rel=0.01)
+    assert len(minutes) == pytest.approx(150_000 / 24 * (4 + 5 * 2 + 24), rel=0.01)
 
 
 def test_a_distribution_that_cannot_be_is_refused():

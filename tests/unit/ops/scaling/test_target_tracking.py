@@ -1,5 +1,7 @@
 """Scale-out after three points, scale-in after fifteen, and never against one of the policies."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,24 @@ def test_one_policy(points, expected):
 def test_a_step_in_waits_for_the_last_one_and_a_step_out_does_not():
     assert counts([50] * 30)[13:] == [10] + [5] * 15 + [3]
     assert counts([50] * 15 + [200] * 3)[-1] == 10
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ([200] * 7, [10, 10, 20, 20, 20, 40, 40]),
+        ([200] * 3 + [400] * 2, [10, 10, 20, 40, 40]),
+        # A metric that is a minute late says the same again after the step, and that is no second reason.
+        ([200] * 4 + [100] * 4, [10, 10] + [20] * 6),
+    ],
+)
+def test_in_its_cooldown_a_step_counts_as_part_of_the_next(points, expected):
+    assert counts(points, policies=[replace(POLICY, out_cooldown=3)]) == expected
+
+
+def test_a_cooldown_is_its_policys_own():
+    policies = [replace(POLICY, out_cooldown=30), POLICY]
+    assert counts([200] * 6, [0, 0, 0, 150, 150, 150], policies=policies)[-1] == 30
 
 
 def test_any_policy_scales_out_and_all_must_agree_to_scale_in():
