@@ -35,8 +35,6 @@ class _Leased(Item):
     """The process that claimed it last."""
     token: str | None = None
     """Of the claim, by which a repeated request recognises itself."""
-    message: str | None = None
-    """Of the claim: the id of the message that it came by; a copy that meets another's lease is dropped."""
     lease_until: Moment | None = None
     """Until when the owner has it to itself; 0: nobody has it."""
 
@@ -128,7 +126,14 @@ class TaskSummary(_Totals):
     etag: str
 
 
-class TaskItem(_Failing):
+class _Carried(_Failing):
+    """An item whose work comes by a message of its own."""
+
+    message: str | None = None
+    """Of the claim: the id of the message that it came by; a copy that meets another's lease is dropped."""
+
+
+class TaskItem(_Carried):
     """An archive of a job, `item` = `TASK#{task_id}`."""
 
     file_id: str
@@ -151,7 +156,7 @@ class TaskItem(_Failing):
     parts_done: Count | None = None
 
 
-class PartItem(_Failing):
+class PartItem(_Carried):
     """A part of a split archive, `item` = `TASK#{task_id}#PART#{index}`."""
 
     file_id: str

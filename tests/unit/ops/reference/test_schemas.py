@@ -16,6 +16,7 @@ from ops.reference.schemas import CONTRACTS, FOLDER, files, schema
 from runtime.shared.circuits.config import CircuitConfig
 from runtime.shared.circuits.state import tripped
 from runtime.shared.circuits.store import LedgerCircuits
+from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.contracts import (
     EntryOutcome,
     InvalidMessage,
@@ -149,7 +150,7 @@ def test_a_jobs_life_writes_what_the_ledgers_schemas_say(aws: Aws, clock: Clock)
     ledger.park_job("other", "unknown-job", "404", correlation_id="c")
     ledger.finish_listing(job, ListingState(pages=2))
     units = [WorkUnit(export_job_id="job", task_id=f"t{number}", file_id=f"f{number}") for number in range(3)]
-    ledger.complete(ledger.claim(units[0], owner="w", lease_s=60), SUMMARY)
+    ledger.complete(ledger.claim(units[0], owner="w", lease_s=60, message=Lineage("m")), SUMMARY)
     ledger.park(ledger.claim(units[1], owner="w", lease_s=60), "not-a-zip", "no ZIP record")
     whole = ledger.claim(units[2], owner="w", lease_s=60)
     ledger.save_checkpoint(whole, "key", b"state")
