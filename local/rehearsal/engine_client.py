@@ -28,11 +28,14 @@ class NoEngine(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """`environment` is what every program that talks to it needs; `processes` its own view of /proc."""
+    """`environment` is what every program that talks to it needs; `processes` its own view of /proc; all that
+    it writes is in `folder`.
+    """
 
     program: str
     environment: Mapping[str, str]
     processes: Path = Path("/proc")
+    folder: Path | None = None
 
     def command(self, *arguments: str) -> list[str]:
         return [self.program, *arguments]
@@ -71,12 +74,16 @@ def started_engine(log: Path) -> Iterator[Engine]:
         process = processes.spawn(
             [str(SCRIPTS / "run")], env=os.environ, stdout=subprocess.PIPE, stderr=errors
         )
+    folder = None
     try:
         engine = _answering(process, log)
+        folder = engine.folder
         _provide_base(engine)
         yield engine
     finally:
         _end(process)
+        if folder is not None:  # what an engine that had to be killed could not take away
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _answering(process: "subprocess.Popen[bytes]", log: Path) -> Engine:
@@ -90,7 +97,12 @@ def _answering(process: "subprocess.Popen[bytes]", log: Path) -> Engine:
         raise NoEngine(f"the container engine does not start within {_START_S} s: {said[0]} ({log})")
     settings = dict(pair.split("=", 1) for pair in line.removeprefix("export ").split())
     (inside,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return Engine(settings["CDK_DOCKER"], {**os.environ, **settings}, Path(f"/proc/{inside}/root/proc"))
+    return Engine(
+        settings["CDK_DOCKER"],
+        {**os.environ, **settings},
+        Path(f"/proc/{inside}/root/proc"),
+        Path(settings["DOCKER_CONFIG"]).parent,
+    )
 
 
 def _provide_base(engine: Engine) -> None:
