@@ -1,6 +1,6 @@
 """Commands about what is parked: grouped by reason, shown, sent back, dropped."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +33,8 @@ from ops.fleet.wording import age_of, first_line
 app = typer.Typer(
     help="What is parked on the dead-letter queues, and what to do with it.", no_args_is_help=True
 )
+
+_SOON = timedelta(days=3)
 
 QueueOption = Annotated[
     str,
@@ -68,7 +70,7 @@ def list_(
 
     def people() -> None:
         table(
-            ("queue", "reason", "messages", "jobs", "oldest", "newest error"),
+            ("queue", "reason", "messages", "jobs", "oldest", "deleted from", "newest error"),
             [
                 (
                     group.queue,
@@ -76,6 +78,7 @@ def list_(
                     group.messages,
                     group.jobs,
                     age_of(group.oldest),
+                    group.deleted_from,
                     group.error,
                 )
                 for group in found.groups
@@ -83,6 +86,12 @@ def list_(
         )
         for why in dict.fromkeys(group.reason for group in found.groups):
             say(f"• {why or CRASHED}: {of_parking(why)}")
+        for group in found.groups:
+            if group.deleted_from and group.deleted_from - datetime.now(UTC) < _SOON:
+                say(
+                    f"• SQS deletes the first of {group.queue}'s {group.reason or CRASHED} on "
+                    f"{told(group.deleted_from)}: redrive them before, or keep them in a file (dlq drop)"
+                )
         _bounded(found.looked_at, found.waiting)
         if not found.waiting:
             say("nothing is parked")

@@ -1,4 +1,8 @@
-"""What a reason means and whose it is: a sentence for each word that the services park, reject or miss by."""
+"""What a reason means and whose it is: a sentence for each word that the services park, reject, miss or try
+again by.
+"""
+
+import re
 
 from runtime.shared.contracts import EntryOutcome, MissingReason, ParkReason
 
@@ -39,6 +43,50 @@ MISSING: dict[str, str] = {
     EntryOutcome.INVALID_METADATA: "its metadata item is not usable: the metadata's owners",
     EntryOutcome.DESTINATION_NOT_ALLOWED: "its destination_key is outside DESTINATION_PREFIXES",
 }
+_BY_ITSELF = "it is tried again by itself"
+_AWS = "aws-error"
+# A download's, the worker's calls of the API, and the orchestrator's by the name of the error.
+_VENDORS = (
+    "download-failed|export-api-error|refused|unauthorised|no-credentials|invalid-answer|"
+    "unavailable|rate-limited"
+)
+FAILING: tuple[tuple[str, str, str], ...] = (
+    (
+        _AWS,
+        r"AccessDenied|Forbidden|\b403\b|not authorized",
+        f"the service's role, or the policy of the bucket, key or table, forbids it: mend that; {_BY_ITSELF}",
+    ),
+    (
+        _AWS,
+        r"Throttl|ProvisionedThroughput|SlowDown|RequestLimit|TooManyRequests",
+        f"AWS throttles us: look at the table's or bucket's limits; {_BY_ITSELF}",
+    ),
+    (
+        _AWS,
+        r"ResourceNotFound|NoSuchBucket|NonExistentQueue|NotFoundException",
+        "what the settings name is not there: deploy it, or correct the name",
+    ),
+    (_AWS, "", f"AWS did not answer as it should: look at its health page; {_BY_ITSELF}"),
+    (
+        _VENDORS,
+        r"\b40[13]\b",
+        "the vendor refuses our credentials or the URL: correct the secret, or ask the vendor",
+    ),
+    (
+        _VENDORS,
+        r"\b429\b|Too Many Requests",
+        f"the vendor asks for fewer calls: lower its limits in the settings, or pause it; {_BY_ITSELF}",
+    ),
+    (_VENDORS, "", f"the vendor's server, or the way to it; {_BY_ITSELF}"),
+    ("circuit-open", "", "it waits for a circuit: export-ops circuits"),
+    (
+        "not-the-archive",
+        "",
+        f"what came is no ZIP, perhaps an error page: the vendor; {_BY_ITSELF} for a while",
+    ),
+    ("no-scratch-space", "", "the scratch disk is full of other archives: a larger disk, or fewer SLOTS"),
+)
+"""For a reason and an error, both as patterns, what to do; the first that fits counts."""
 _BROKEN = "the archive's entry cannot be taken as it is: the vendor"
 
 
@@ -50,3 +98,11 @@ def of_parking(reason: str) -> str:
 def of_missing(reason: str) -> str:
     """Whose a missing or rejected file is."""
     return MISSING.get(reason, _BROKEN)
+
+
+def of_failing(reason: str, error: str) -> str:
+    """What to do about a failure that is tried again; "" where there is nothing better to say."""
+    for reasons, errors, told in FAILING:
+        if re.fullmatch(reasons, reason) and re.search(errors, error):
+            return told
+    return ""

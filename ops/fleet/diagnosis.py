@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from ops.fleet.advice import of_missing, of_parking
-from ops.fleet.documents import Archive, Circuit, Finding, Job, Queue, StateCount, Trouble
+from ops.fleet.advice import of_failing, of_missing, of_parking
+from ops.fleet.documents import Archive, Circuit, Failing, Finding, Job, Queue, StateCount, Trouble
 from ops.fleet.wording import age_of, command, first_line
 from runtime.shared.export_api.auth import SECRET
 
 _MANY_TRIES = 5
 _SHOWN_REASONS = 5
 _CLOSES = "it closes by itself once a probe succeeds; meanwhile messages wait"
-_CREDENTIALS = ". Credentials: put the new value into the secret"
+_CREDENTIALS = ". Credentials: put the right value into the secret, or its right name into the settings"
 _DENIED = re.compile(r"\b40[13]\b")
 
 
@@ -24,10 +24,14 @@ def of_job(job: Job, archives: Sequence[Archive], circuits: Sequence[Circuit]) -
 
 
 def of_fleet(
-    states: Sequence[StateCount], queues: Sequence[Queue], circuits: Sequence[Circuit]
+    states: Sequence[StateCount],
+    queues: Sequence[Queue],
+    circuits: Sequence[Circuit],
+    failing: Sequence[Failing],
 ) -> list[Finding]:
     """What there is to say of the whole."""
     found = [circuit_finding(circuit) for circuit in circuits]
+    found += _by_reason(failing)
     found += [
         Finding(what=f"{queue.waiting:,} messages are parked on the {queue.name}", do="export-ops dlq list")
         for queue in queues
@@ -39,6 +43,20 @@ def of_fleet(
         if state.state in ("failed", "incomplete") and state.jobs
     ]
     return found
+
+
+def _by_reason(failing: Sequence[Failing]) -> Iterator[Finding]:
+    """One for each reason: how much of what was looked at fails so, and the one that has for the longest."""
+    by_reason: dict[str, list[Failing]] = {}
+    for one in failing:
+        by_reason.setdefault(one.trouble.reason, []).append(one)
+    for alike in by_reason.values():
+        longest = min(alike, key=lambda one: one.trouble.since)
+        named = (longest.export_job_id, *((longest.file_id,) if longest.file_id else ()))
+        what = "archives fail and are tried again" if longest.file_id else "listings fail and are tried again"
+        yield Finding(
+            what=f"{len(alike)} {what}, one of them for {_told(longest.trouble)}", do=command("why", *named)
+        )
 
 
 def circuit_finding(circuit: Circuit) -> Finding:
@@ -134,7 +152,10 @@ def _troubles(job: Job, archives: Sequence[Archive]) -> Iterator[Finding]:
 
 def _told(trouble: Trouble) -> str:
     error = f": {first_line(trouble.error)}" if trouble.error else ""
-    return f"{age_of(trouble.since)}, {trouble.times} times: {trouble.reason}{error}"
+    advice = of_failing(trouble.reason, trouble.error)
+    return f"{age_of(trouble.since)}, {trouble.times} times: {trouble.reason}{error}" + (
+        f" ({advice})" if advice else ""
+    )
 
 
 def _is_past(lease_until: datetime | None, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +63,16 @@ class Selection:
 
 def listed(fleet: Fleet, selection: Selection, *, bound: int = LOOK_BOUND) -> ParkedList:
     """The messages by queue and reason, the largest group first."""
-    return grouped(shown(fleet, selection, bound=bound))
+    return grouped(fleet, shown(fleet, selection, bound=bound))
 
 
-def grouped(found: ParkedMessages) -> ParkedList:
+def grouped(fleet: Fleet, found: ParkedMessages) -> ParkedList:
     """The same messages by queue and reason."""
+    kept = {queue: _retention(fleet, queue) for queue in {message.queue for message in found.messages}}
     groups: dict[tuple[str, str], list[ParkedMessage]] = {}
     for message in found.messages:
         groups.setdefault((message.queue, message.reason), []).append(message)
-    documents = [_group(queue, reason, messages) for (queue, reason), messages in groups.items()]
+    documents = [_group(queue, reason, messages, kept[queue]) for (queue, reason), messages in groups.items()]
     documents.sort(key=lambda group: -group.messages)
     return ParkedList(groups=documents, looked_at=found.looked_at, waiting=found.waiting)
 
@@ -187,7 +188,14 @@ def _parked_at(message: ParkedMessage) -> datetime:
     return message.parked_at or datetime.min.replace(tzinfo=UTC)
 
 
-def _group(queue: str, reason: str, messages: Sequence[ParkedMessage]) -> ParkedGroup:
+def _retention(fleet: Fleet, queue: str) -> timedelta:
+    name = "MessageRetentionPeriod"
+    url = url_of(fleet, queue, dlq=True)
+    answer = fleet.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+    return timedelta(seconds=int(answer["Attributes"][name]))
+
+
+def _group(queue: str, reason: str, messages: Sequence[ParkedMessage], kept: timedelta) -> ParkedGroup:
     moments = sorted(message.parked_at for message in messages if message.parked_at is not None)
     newest = max(messages, key=_parked_at)
     return ParkedGroup(
@@ -199,6 +207,7 @@ def _group(queue: str, reason: str, messages: Sequence[ParkedMessage]) -> Parked
         newest=moments[-1] if moments else None,
         error=newest.error.partition("\n")[0],
         advice=of_parking(reason),
+        deleted_from=moments[0] + kept if moments else None,
     )
 
 

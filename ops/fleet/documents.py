@@ -40,6 +40,14 @@ class Trouble(Document):
     error: str = ""
 
 
+class Failing(Document):
+    """A piece of work that fails and is tried again: an archive, or (without `file_id`) a job's listing."""
+
+    export_job_id: str
+    file_id: str
+    trouble: Trouble
+
+
 class Archives(Document):
     """A job's archives (tasks) by what became of them."""
 
@@ -206,6 +214,8 @@ class ParkedGroup(Document):
     error: str
     """The first line of the newest one's."""
     advice: str
+    deleted_from: datetime | None = None
+    """When SQS deletes the oldest of them, its retention being over."""
 
 
 class ParkedList(Document):
@@ -369,6 +379,8 @@ class Overview(Document):
     rates: dict[str, float]
     """By metric: per second, over the last minutes."""
     hosts: list[HostRate] = []
+    failing: list[Failing] = []
+    """Of the jobs that have been open for the longest."""
     findings: list[Finding]
 
 

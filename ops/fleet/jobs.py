@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ops.fleet.documents import (
+    ENDED,
     STATES,
     Archive,
     Archives,
     Bytes,
+    Failing,
     Job,
     JobList,
     StateCount,
@@ -29,6 +31,7 @@ INDEX = "jobs-by-status"
 COUNT_BOUND = 5_000
 SEARCH_BOUND = 50_000
 _BATCH = 100
+_OLDEST, _LOOKED_AT = 10, 200
 Item = Mapping[str, Any]
 
 
@@ -99,6 +102,42 @@ def latest(
         jobs = [job for job in jobs if error.lower() in _errors(job).lower()]
     note = "" if complete else f"the latest {looked:,} were looked at" if find else "there are more"
     return JobList(jobs=jobs, complete=complete, note=note)
+
+
+def failing(fleet: Fleet) -> list[Failing]:
+    """What fails and is tried again, of the few jobs that have been longest in each open state."""
+
+    def oldest(state: str) -> list[str]:
+        first = next(_pages(fleet, state, 0.0, {"Limit": _OLDEST, "ScanIndexForward": True}))
+        return [item["export_job_id"]["S"] for item in first["Items"]]
+
+    open_jobs = [state for state in STATES if state not in ENDED]
+    ids = [job for jobs in at_once(oldest, open_jobs) for job in jobs]
+    found = [
+        Failing(export_job_id=job.export_job_id, file_id="", trouble=job.failing)
+        for job in map(job_of, _items(fleet, ids))
+        if job.failing is not None
+    ]
+    for archives in at_once(lambda job: _failing_archives(fleet, job), ids):
+        found += archives
+    return found
+
+
+def _failing_archives(fleet: Fleet, job: str) -> list[Failing]:
+    answer = fleet.client("dynamodb").query(
+        TableName=fleet.output("LedgerTableName"),
+        KeyConditionExpression="export_job_id = :job AND begins_with(#item, :task)",
+        FilterExpression="attribute_exists(failing_since)",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":job": {"S": job}, ":task": {"S": "TASK#"}},
+        Limit=_LOOKED_AT,
+    )
+    found = [archive_of(item) for item in map(plain, answer["Items"]) if "#PART#" not in item["item"]]
+    return [
+        Failing(export_job_id=job, file_id=one.file_id or one.task_id, trouble=one.failing)
+        for one in found
+        if one.failing is not None and one.state not in ("done", "parked")
+    ]
 
 
 def count_by_state(fleet: Fleet, *, since: float = 0.0, bound: int = COUNT_BOUND) -> list[StateCount]:

@@ -6,7 +6,7 @@ from ops.fleet.circuits import DOWNLOAD, not_closed
 from ops.fleet.diagnosis import of_fleet
 from ops.fleet.documents import Overview
 from ops.fleet.environment import Fleet
-from ops.fleet.jobs import count_by_state
+from ops.fleet.jobs import count_by_state, failing
 from ops.fleet.queues import depths
 from ops.fleet.throughput import hosts_of, rates_of, recent
 
@@ -18,7 +18,7 @@ def look(fleet: Fleet, *, since: datetime | None = None) -> Overview:
     now = datetime.now(UTC)
     states = count_by_state(fleet, since=(since or now - RECENT).timestamp())
     queues, circuits = depths(fleet, ages=True), not_closed(fleet)
-    series = recent(fleet)
+    series, troubles = recent(fleet), failing(fleet)
     held = {circuit.dependency: circuit.state for circuit in circuits}
     return Overview(
         environment=fleet.name,
@@ -31,5 +31,6 @@ def look(fleet: Fleet, *, since: datetime | None = None) -> Overview:
             host.model_copy(update={"state": held.get(f"{DOWNLOAD}:{host.host}", "closed")})
             for host in hosts_of(series)
         ],
-        findings=of_fleet(states, queues, circuits),
+        failing=troubles,
+        findings=of_fleet(states, queues, circuits, troubles),
     )

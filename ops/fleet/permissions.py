@@ -30,7 +30,7 @@ _TAKE = _each("DLQs", "sqs:DeleteMessage")
 _DEPTHS = _each("queues and DLQs", "sqs:GetQueueAttributes")
 _METRICS = _each("*", "cloudwatch:GetMetricData", "cloudwatch:GetMetricStatistics")
 _SUBMIT = _each("export-jobs", "sqs:SendMessage")
-_LOOK = (*_ITEM, *_each("ledger index", "dynamodb:Query"), *_DEPTHS, *_METRICS)
+_LOOK = (*_JOB, *_JOBS, *_DEPTHS, *_METRICS)
 
 EVERY = _each("stacks", "cloudformation:DescribeStacks")
 """Of every command in an account; the local platform is found by a file."""
@@ -46,7 +46,7 @@ READS: Mapping[str, tuple[Need, ...]] = {
     "missing": (*_ITEM, *_MANIFESTS),
     "manifest": (*_NAMES, *_LISTING, *_MANIFESTS),
     "verify": (*_NAMES, *_LISTING, *_each("files", "s3:GetObject"), *_each("metadata", "dynamodb:Query")),
-    "watch": _LOOK,
+    "watch": tuple(dict.fromkeys(_LOOK)),
     "circuits": _ITEM,
     "dlq list": _DLQ,
     "dlq show": _DLQ,

@@ -145,7 +145,7 @@ def _job(fleet: Fleet, words: Mapping[str, str]) -> Mapping[str, Any]:
 def _dlq(fleet: Fleet, words: Mapping[str, str]) -> Mapping[str, Any]:
     selection = dlq.Selection(names_of(fleet), reason=words["reason"], job=words["job"])
     found = dlq.shown(fleet, selection, bound=500)
-    return {"found": dlq.grouped(found), "messages": found.messages[:50]}
+    return {"found": dlq.grouped(fleet, found), "messages": found.messages[:50]}
 
 
 def _throughput(fleet: Fleet, words: Mapping[str, str]) -> Mapping[str, Any]:

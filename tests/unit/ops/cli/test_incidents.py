@@ -132,6 +132,60 @@ def dead_worker(site: Site) -> None:
     site.parked("job-j", "f9", "crash-loop", "5 receives ended with the process that worked on it")
 
 
+def bucket_policy(site: Site) -> None:
+    site.listed("job-l", ["f0", "f1"])
+    for file in ("f0", "f1"):
+        claim = site.ledger.claim(site.unit("job-l", file), owner="worker-1", lease_s=60)
+        site.ledger.release(claim)
+        place = Place("job-l", site.unit("job-l", file).key)
+        site.messages.failed(place, "aws-error", "PutObject: 403 AccessDenied: explicit deny", anew=True)
+
+
+def wrong_secret_name(site: Site) -> None:
+    trip(site, "secret", "ResourceNotFoundException: Secrets Manager can't find the specified secret")
+    claim = site.ledger.claim_job("job-m", owner="orchestrator-1", lease_s=60, correlation_id="trail")
+    site.ledger.release_job(claim)
+    site.messages.failed(place_of_job("job-m"), "circuit-open", "the circuit of secret is open", anew=True)
+
+
+def throttling_vendor(site: Site) -> None:
+    site.listed("job-n", ["f0"])
+    place = Place("job-n", site.unit("job-n", "f0").key)
+    site.messages.failed(place, "download-failed", "429 from cdn.vendor.example", anew=True)
+    values = {"BytesFromHost": 6_000_000, "FailuresOfHost": 600}
+    directive = {"Namespace": "n", "Dimensions": [["host"]], "Metrics": [{"Name": name} for name in values]}
+    emf = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    site.log(
+        "worker", _aws=emf, host="cdn.vendor.example", **{name: [value] for name, value in values.items()}
+    )
+
+
+def throttled_ledger(site: Site) -> None:
+    claim = site.ledger.claim_job("job-o", owner="orchestrator-1", lease_s=60, correlation_id="trail")
+    site.ledger.release_job(claim)
+    error = "ProvisionedThroughputExceededException: rate of requests exceeds the table's"
+    site.messages.failed(place_of_job("job-o"), "aws-error", error, anew=True)
+
+
+def sent_many_times(site: Site) -> None:
+    site.listed("job-p", ["f0"])
+    site.ended(site.done("job-p", "f0", entries=1), "completed", 1)
+    for start in range(0, 100, 10):
+        entries = [{"Id": str(number), "MessageBody": body("job-p")} for number in range(start, start + 10)]
+        site.fleet.client("sqs").send_message_batch(
+            QueueUrl=site.fleet.output("ExportJobsQueueUrl"), Entries=entries
+        )
+
+
+def nearly_deleted(site: Site) -> None:
+    site.fleet.client("sqs").set_queue_attributes(
+        QueueUrl=site.fleet.output("DownloadTasksDlqUrl"), Attributes={"MessageRetentionPeriod": "86400"}
+    )
+    site.listed("job-q", ["f0", "f1"])
+    for file in ("f0", "f1"):
+        site.parked("job-q", file, "truncated-archive", "the end of the directory is missing")
+
+
 def nothing(_: Site) -> None:
     """A job that somebody asks for, and nobody has sent."""
 
@@ -289,6 +343,71 @@ INCIDENTS = (
             Typed("dlq redrive --reason crash-loop --yes", ("sent back: 1",)),
         ),
         lambda site: len(site.drained("DownloadTasksQueueUrl")) == 1,
+    ),
+    Incident(
+        "a bucket whose policy denies writing",
+        bucket_policy,
+        (
+            Typed(
+                "watch --count 1", ("2 archives fail", "AccessDenied", "policy of the bucket", "why job-l")
+            ),
+            Typed("why job-l f0", ("PutObject: 403", "explicit deny")),
+            Typed("pause worker --why policy", ("service:worker: paused",)),
+            Typed("resume worker", ("service:worker: resumed",)),
+        ),
+        lambda site: not not_closed(site.fleet),
+    ),
+    Incident(
+        "a secret by the wrong name",
+        wrong_secret_name,
+        (
+            Typed(
+                "watch --count 1", ("secret has been open", "can't find the specified secret", "right name")
+            ),
+            Typed("status job-m", ("it waits for a circuit", "the secret")),
+        ),
+        lambda site: [one.dependency for one in not_closed(site.fleet)] == ["secret"],
+    ),
+    Incident(
+        "a vendor that answers 429 for an hour",
+        throttling_vendor,
+        (
+            Typed("watch --count 1", ("from cdn.vendor.example", "120.0 failures a minute", "fewer calls")),
+            Typed("pause cdn.vendor.example --why 429", ("download:cdn.vendor.example: paused",)),
+            Typed("watch --count 1", ("120.0 failures a minute, paused", "resume cdn.vendor.example")),
+            Typed("resume cdn.vendor.example", ("resumed",)),
+        ),
+        lambda site: not not_closed(site.fleet),
+    ),
+    Incident(
+        "a ledger that is throttled",
+        throttled_ledger,
+        (
+            Typed("watch --count 1", ("1 listings fail", "AWS throttles us", "why job-o")),
+            Typed("status job-o", ("its listing has been failing", "table's or bucket's limits")),
+        ),
+        lambda site: not not_closed(site.fleet),
+    ),
+    Incident(
+        "a job that was sent a hundred times by mistake",
+        sent_many_times,
+        (
+            Typed("watch --count 1", ("export-jobs", "100 waiting", "completed 1")),
+            Typed("status job-p", ("completed",)),
+            Typed("pause orchestrator --why job-p", ("service:orchestrator: paused",)),
+            Typed("resume orchestrator", ("resumed",)),
+        ),
+        lambda site: len(site.drained("ExportJobsQueueUrl")) == 100,
+    ),
+    Incident(
+        "parked messages that SQS is about to delete",
+        nearly_deleted,
+        (
+            Typed("dlq list", ("truncated-archive", "SQS deletes the first of download-tasks's", "redrive")),
+            Typed("dlq drop --reason truncated-archive --dry-run", ("would be dropped: 2",)),
+            Typed("dlq redrive --queue download-tasks --yes", ("sent back: 2",)),
+        ),
+        lambda site: len(site.drained("DownloadTasksQueueUrl")) == 2,
     ),
     Incident(
         "a job that nobody has sent",
