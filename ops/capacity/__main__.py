@@ -18,6 +18,7 @@ from ops.capacity.knobs import diff
 from ops.capacity.options import SCALES, compare
 from ops.capacity.page import as_page
 from ops.capacity.question import assembly_of, question
+from ops.capacity.quotas import quotas
 from ops.capacity.scenarios import SCENARIOS
 from ops.capacity.search import search
 from ops.capacity.text import as_text
@@ -51,8 +52,8 @@ def _report(options: argparse.Namespace) -> int:
         else []
     )
     title = f"Capacity of {options.environment}: {SCENARIOS[options.scenario].what}"
-    seen = watch(day)
-    print(as_text(title, found, seen, swings, asked.sources()))
+    seen, needs = watch(day), list(quotas(day, found))
+    print(as_text(title, found, watch=seen, needs=needs, swings=swings, sources=asked.sources()))
     page = options.page or Path(f".local/capacity/{options.environment}-{options.scenario}.html")
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(
@@ -61,6 +62,7 @@ def _report(options: argparse.Namespace) -> int:
             day=day,
             figures=found,
             watch=seen,
+            needs=needs,
             prices=asked.prices,
             swings=swings,
             sources=asked.sources(),

@@ -154,7 +154,9 @@ def _per_archive(day: Day, prices: Prices) -> Iterator[Item]:
     moved, archives, jobs = volumes(day), day.workload.archives, len(day.workload.job_at)
     requests = _sqs_requests(day)
     yield Item(
-        name="SQS", usd=requests / 1e6 * prices["sqs_requests"], because=f"{requests / 1e6:,.1f} M requests"
+        name="SQS",
+        usd=requests / 1e6 * (prices["sqs_requests"] + prices["sqs_fair"]),
+        because=f"{requests / 1e6:,.1f} M requests, of fair queues",
     )
     parts = max(1.0, day.assumed.entry_mb / _PART_MB)
     puts = moved.entries * parts + moved.entries / 1_000 + 3 * archives

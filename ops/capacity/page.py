@@ -11,6 +11,7 @@ from ops.capacity.bill import task_hour_usd
 from ops.capacity.figures import Figures
 from ops.capacity.model import Day
 from ops.capacity.prices import Prices
+from ops.capacity.quotas import Quota, quota_rows
 from ops.capacity.text import rows, watch_rows
 from ops.capacity.tornado import Swing
 from ops.capacity.watch import Watch
@@ -34,6 +35,7 @@ def as_page(
     day: Day,
     figures: Figures,
     watch: Watch,
+    needs: Sequence[Quota],
     prices: Prices,
     swings: Sequence[Swing],
     sources: Sequence[str],
@@ -45,6 +47,8 @@ def as_page(
         _table(rows(figures)),
         "<h2>Alarms and bounds</h2>",
         _table(watch_rows(watch)),
+        "<h2>Quotas: needed at the most, of a new account's</h2>",
+        _table(quota_rows(needs)),
         "<h2>Bill, US dollars a day</h2>",
         _table(
             [

@@ -48,8 +48,9 @@ class Question:
 
     def sources(self) -> list[str]:
         """On what the figures rest."""
+        unchecked = f"{len(self.prices.unchecked)} of {len(self.prices.usd)} from memory alone"
         return [
-            f"Prices of {self.prices.region}, {self.prices.date} (ops/capacity/prices).",
+            f"Prices of {self.prices.region}, {self.prices.date} (ops/capacity/prices), {unchecked}.",
             f"CPU and memory as measured on {self.calibration.date} (ops/capacity/calibration.json): "
             + self.calibration.machine,
             "Arrivals, sizes and the vendor's rate are assumed (ops/capacity/workload.py).",

@@ -4,15 +4,23 @@ from collections.abc import Iterator, Sequence
 
 from ops.capacity.bill import Item
 from ops.capacity.figures import Figures
+from ops.capacity.quotas import Quota, quota_rows
 from ops.capacity.tornado import Swing
 from ops.capacity.watch import VISIBILITY_MAXIMUM_S, Watch
 
-ON_DEMAND_QUOTA, SPOT_QUOTA = "L-3032A538", "L-36FBB829"
 
-
-def as_text(title: str, day: Figures, watch: Watch, swings: Sequence[Swing], sources: Sequence[str]) -> str:
-    """Every figure with its name, the alarms, the bill, and what the answer hangs on."""
+def as_text(
+    title: str,
+    day: Figures,
+    *,
+    watch: Watch,
+    needs: Sequence[Quota],
+    swings: Sequence[Swing],
+    sources: Sequence[str],
+) -> str:
+    """Every figure with its name, alarms, quotas, the bill, and what the answer hangs on."""
     lines = [title, "", *_rows(rows(day)), "", "Alarms and bounds", *_rows(watch_rows(watch))]
+    lines += ["", "Quotas: needed at the most, of a new account's", *_rows(quota_rows(needs))]
     lines += ["", "Bill, US dollars a day"]
     lines += _rows([(item.name, f"{item.usd:,.2f}", item.because) for item in _dearest(day)])
     lines += _rows([("in all", f"{day.usd:,.2f}", f"{day.usd_per_thousand:,.2f} per 1,000 events")])
@@ -65,11 +73,6 @@ def rows(day: Figures) -> list[tuple[str, str, str]]:
                 f"{day.handed_over:,} archives handed over, {day.begun_anew:,} begun anew, "
                 f"{day.repeated_hours:,.0f} h of downloads repeated"
             ),
-        ),
-        (
-            "quotas",
-            f"{day.on_demand_vcpus:,.0f} vCPU",
-            f"on demand ({ON_DEMAND_QUOTA}); Spot {day.spot_vcpus:,.0f} vCPU ({SPOT_QUOTA})",
         ),
     ]
 

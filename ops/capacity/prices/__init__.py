@@ -11,11 +11,12 @@ _ROOM = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """US dollars by item."""
+    """US dollars by item. `unchecked`: those that no public page was compared with."""
 
     region: str
     date: str
     usd: dict[str, float]
+    unchecked: tuple[str, ...] = ()
 
     def __getitem__(self, item: str) -> float:
         return self.usd[item]
@@ -35,4 +36,5 @@ def load_prices(region: str) -> Prices:
         region=document["region"],
         date=document["date"],
         usd={name: float(price["usd"]) for name, price in document["prices"].items()},
+        unchecked=tuple(name for name, price in document["prices"].items() if not price.get("checked")),
     )

@@ -109,6 +109,7 @@ def test_the_page_needs_nothing_else_and_has_every_graph():
         day=day,
         figures=question.figures(),
         watch=watch(day),
+        needs=[],
         prices=question.prices,
         swings=[],
         sources=question.sources(),

@@ -104,6 +104,10 @@ def test_every_price_has_its_unit_and_page():
         assert price["usd"] > 0
         assert price["per"]
         assert price["source"].startswith("https://aws.amazon.com/")
+        assert price["checked"] is None or re.match(r"\d{4}-\d\d-\d\d, .*https://", price["checked"])
+    unchecked = load_prices("eu-west-1").unchecked
+    assert "s3_storage" in unchecked
+    assert "public_ipv4" not in unchecked
     with pytest.raises(AssemblyError, match=r"eu-north-1\.json"):
         load_prices("eu-north-1")
 
