@@ -5,7 +5,7 @@ import numpy as np
 from ops.capacity.calibration import Calibration
 from ops.capacity.read import Service
 from ops.capacity.workload import Assumptions, Ids
-from runtime.worker.bounds.admission import HeadRoom, Load
+from runtime.worker.bounds.admission import HeadRoom, WorkerLoad
 
 _POLL_S = 5.0
 _SETTLED_S = 1_800.0
@@ -26,8 +26,8 @@ def limits(service: Service, assumed: Assumptions, calibration: Calibration, ste
     cores, per_s = service.cores, cpu_s_per_second(assumed, calibration)
     now, in_use, cpu_s, fetched = 0.0, 0, 0.0, 0.0
 
-    def measure() -> Load:
-        return Load(
+    def measure() -> WorkerLoad:
+        return WorkerLoad(
             cpu_s=cpu_s,
             bytes_fetched=int(fetched),
             memory_tight=calibration.process_mb + in_use * calibration.download_mb

@@ -19,7 +19,7 @@ from ops.fleet.documents import Lack, Verification
 from ops.fleet.environment import Fleet
 from runtime.shared.aws_client.client import AwsClient, Exchange
 from runtime.shared.aws_client.endpoint import bucket_endpoint, tls_context
-from runtime.shared.aws_client.sigv4 import Signer
+from runtime.shared.aws_client.sigv4 import SigV4Signer
 from runtime.shared.consumer import Cancellation
 from runtime.shared.ledger.values import plain
 from runtime.shared.scope import Scope, scope_of
@@ -178,7 +178,7 @@ def _store(fleet: Fleet) -> ObjectStore:
     core = fleet.session._session  # noqa: SLF001  boto3 does not offer its CA bundle setting otherwise
     fast = AwsClient(
         bucket_endpoint(s3, fleet.bucket),
-        Signer(credentials, s3.meta.region_name, "s3"),
+        SigV4Signer(credentials, s3.meta.region_name, "s3"),
         tls_context(core),
         lambda _operation: None,
     )

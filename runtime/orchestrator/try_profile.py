@@ -35,7 +35,7 @@ _SHOWN_CHARACTERS = 200
 Say = Callable[[str], None]
 
 
-class Unusable(Exception):
+class UnusableInput(Exception):
     """The environment's variables cannot be found or used."""
 
 
@@ -70,7 +70,7 @@ class Unguarded(Circuits):
 
 
 def variables(environment: str, app: Path) -> dict[str, str]:
-    """The vendor's variables, by name. Raises Unusable."""
+    """The vendor's variables, by name. Raises UnusableInput."""
     path = Path(environment)
     found = _read_json(path) if path.is_file() else _of_task_definition(environment, app)
     told = {name: str(value) for name, value in found.items() if isinstance(value, (str, int, float))}
@@ -85,7 +85,7 @@ def _of_task_definition(environment: str, app: Path) -> Mapping[str, Any]:
                 pairs = {pair["Name"]: pair.get("Value") for pair in container.get("Environment", ())}
                 if pairs.get("SERVICE_MODE") == "orchestrator":
                     return pairs
-    raise Unusable(
+    raise UnusableInput(
         f"{environment} is no file, and {directory} has no orchestrator's task definition: "
         "run `cdk synth` first"
     )
@@ -95,14 +95,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise Unusable(f"{path} cannot be read: {error}") from error
+        raise UnusableInput(f"{path} cannot be read: {error}") from error
     if not isinstance(document, dict):
-        raise Unusable(f"{path} is not a JSON object")
+        raise UnusableInput(f"{path} is not a JSON object")
     return document
 
 
 def profile_of(told: Mapping[str, str], secret_file: Path | None) -> Profile:
-    """Raises Unusable."""
+    """Raises UnusableInput."""
     values = {name.lower(): value for name, value in told.items()}
     if secret_file is not None:
         values["export_api_secret_arn"] = str(secret_file)
@@ -112,7 +112,7 @@ def profile_of(told: Mapping[str, str], secret_file: Path | None) -> Profile:
         sentences = (
             f"{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()
         )
-        raise Unusable("; ".join(sentences)) from error
+        raise UnusableInput("; ".join(sentences)) from error
 
 
 def client(profile: Profile, secret_file: Path | None) -> ExportApi:
@@ -210,7 +210,7 @@ def main() -> int:
         for name in sorted(name for name in told if name.startswith("EXPORT_API_")):
             print(f"{name}={told[name]}")  # noqa: T201  what it says is its purpose
         profile = profile_of(told, arguments.secret_file)
-    except Unusable as error:
+    except UnusableInput as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2
     try:

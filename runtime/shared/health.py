@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HealthReport:
     """What an endpoint answers."""
 
     ok: bool
@@ -38,7 +38,7 @@ class Health:
     def drain(self) -> None:
         self._draining.set()
 
-    def live(self) -> Verdict:
+    def live(self) -> HealthReport:
         ages = self._ages()
         # While draining nothing is polled any more, on purpose.
         polls = self._draining.is_set() or ages.poll_s <= self._liveness_limit_s
@@ -58,12 +58,12 @@ class Health:
             "in_hand": ages.in_hand,
             "slots": ages.slots,
         }
-        return Verdict(not problems, {"live": not problems, "problems": problems, **detail})
+        return HealthReport(not problems, {"live": not problems, "problems": problems, **detail})
 
-    def ready(self) -> Verdict:
+    def ready(self) -> HealthReport:
         draining = self._draining.is_set()
         paused = list(self._ages().paused)
-        return Verdict(not draining, {"ready": not draining, "draining": draining, "paused": paused})
+        return HealthReport(not draining, {"ready": not draining, "draining": draining, "paused": paused})
 
 
 class HealthServer:

@@ -1,6 +1,6 @@
 """ECS task scale-in protection: held while something in hand could not be handed over cheaply.
 
-Most work is gone on with elsewhere within seconds, so scaling in and deployments may stop its worker with
+Most work is resumed elsewhere within seconds, so scaling in and deployments may stop its worker with
 SIGTERM; for the rest the task is protected. The agent is called on changes and to renew, by a thread of its
 own; a refusal or an agent that does not answer is logged and survived. Outside ECS (no agent address) nothing
 happens. Spot interruptions ignore it.

@@ -46,7 +46,7 @@ class JobReporter:
 
         Asking twice does no harm: the count has one holder. Raises NotSent or botocore's errors.
         """
-        if not state.ended or state.said:
+        if not state.ended or state.end_announced:
             return
         request = JobCountRequest(
             count_job=state.export_job_id, correlation_id=state.correlation_id or state.export_job_id
@@ -69,9 +69,9 @@ class JobReporter:
         try:
             self._bus.put(_DETAIL_TYPE[outcome], _identity(state), _detail(state, outcome, count))
         except Exception:
-            self._ledger.end_announcement(state, outcome, said=False)
+            self._ledger.end_announcement(state, outcome, announced=False)
             raise
-        self._ledger.end_announcement(state, outcome, said=True)
+        self._ledger.end_announcement(state, outcome, announced=True)
         _log.info(
             "Job %s: %d of %d tasks done, %d of %d expected files in S3",
             outcome,

@@ -47,7 +47,7 @@ from runtime.worker.manifest.manifest import (
 )
 from runtime.worker.manifest.publish import Fence, Publisher
 from runtime.worker.plan.parts import split_ranges
-from runtime.worker.plan.planner import PLANNING_BYTES, Plan, Planner
+from runtime.worker.plan.planner import PLANNING_BYTES, ArchivePlan, Planner
 from runtime.worker.plan.scratch_workspace import scratch_workspace
 from runtime.worker.plan.spans import pieces
 from runtime.worker.settings import WorkerSettings
@@ -113,7 +113,7 @@ class _Attempt:
     checkpoints: Checkpoints
 
 
-def _in_doubt(plan: Plan, archive: ArchiveBytes) -> bool:
+def _in_doubt(plan: ArchivePlan, archive: ArchiveBytes) -> bool:
     """Whether an entry was refused that a directory damaged on the way could explain.
 
     Reading a directory twice costs little beside the archive. Where it would be the whole archive, only
@@ -135,7 +135,7 @@ class _Growth:
         return self._meter.total - self._before
 
 
-def _repeated_bytes(plan: Plan, archive: ArchiveBytes) -> int:
+def _repeated_bytes(plan: ArchivePlan, archive: ArchiveBytes) -> int:
     """How much an interruption would have fetched again at most, in bytes.
 
     That is the longest entry that is not resumed inside.
@@ -289,7 +289,7 @@ class ArchiveProcessor:
                 archive.close()
         return self._publish(attempt, archive, directory, plan, transfer)
 
-    def _plan(self, attempt: "_Attempt", directory: Directory) -> Plan:
+    def _plan(self, attempt: "_Attempt", directory: Directory) -> ArchivePlan:
         part = attempt.task.part
         span = (part.first, part.last) if part is not None else None
         if span is not None and span[1] > len(directory):
@@ -313,7 +313,7 @@ class ArchiveProcessor:
                 ) from error
             raise
 
-    def _fetch(self, attempt: "_Attempt", archive: ArchiveBytes, plan: Plan) -> Transfer | None:
+    def _fetch(self, attempt: "_Attempt", archive: ArchiveBytes, plan: ArchivePlan) -> Transfer | None:
         if not plan.wanted:
             return None
         need = memory_need(small=any(map(is_small, plan.wanted)), results=len(plan.results))
@@ -356,7 +356,7 @@ class ArchiveProcessor:
         attempt: "_Attempt",
         archive: ArchiveBytes,
         directory: Directory,
-        plan: Plan,
+        plan: ArchivePlan,
         transfer: Transfer | None,
     ) -> Manifest:
         task = attempt.task

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from runtime.shared.circuits import Circuits
 from runtime.shared.rate import HostPermits
 from runtime.worker.archive import Limits
-from runtime.worker.bounds.admission import HeadRoom, Load
+from runtime.worker.bounds.admission import HeadRoom, WorkerLoad
 from runtime.worker.bounds.budget import ByteBudget
 from runtime.worker.bounds.cpu import ContainerCpu
 from runtime.worker.bounds.traffic import Traffic
@@ -74,8 +74,8 @@ def head_room(settings: WorkerSettings, processor: ArchiveProcessor) -> HeadRoom
     """The admission of a worker's consumer."""
     cpu, memory, scratch = ContainerCpu(), processor.memory, processor.scratch.budget
 
-    def load() -> Load:
-        return Load(
+    def load() -> WorkerLoad:
+        return WorkerLoad(
             cpu_s=cpu.used_s(),
             bytes_fetched=processor.traffic.total,
             memory_tight=memory.tight,

@@ -7,7 +7,7 @@ from botocore.exceptions import NoCredentialsError
 
 from runtime.shared.aws_client.client import AwsClient
 from runtime.shared.aws_client.endpoint import Endpoint, tls_context
-from runtime.shared.aws_client.sigv4 import Signer
+from runtime.shared.aws_client.sigv4 import SigV4Signer
 
 
 def client_beside(
@@ -24,7 +24,7 @@ def client_beside(
     service = boto.meta.service_model
     return AwsClient(
         endpoint or Endpoint.from_url(boto.meta.endpoint_url),
-        Signer(credentials, boto.meta.region_name, service.signing_name),
+        SigV4Signer(credentials, boto.meta.region_name, service.signing_name),
         tls_context(core),
         lambda operation: announce(boto, service.service_name, operation),
         **options,

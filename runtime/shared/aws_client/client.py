@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runtime.shared.aws_client.adaptive_rate import SLOW_DOWN, AdaptiveRate
 from runtime.shared.aws_client.endpoint import Endpoint
 from runtime.shared.aws_client.errors import AwsError, AwsUnreachable, error_of
-from runtime.shared.aws_client.pacing import SLOW_DOWN, Pace
-from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, Signer
+from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, SigV4Signer
 from runtime.shared.backoff import Backoff
 from runtime.shared.buffer import Buffer
 from runtime.shared.http.connect import open_connection
@@ -72,7 +72,7 @@ class AwsClient:
     def __init__(
         self,
         endpoint: Endpoint,
-        signer: Signer,
+        signer: SigV4Signer,
         tls: ssl.SSLContext | None,
         on_first_use: Callable[[str], None],
         *,
@@ -88,7 +88,7 @@ class AwsClient:
         self._used: set[str] = set()
         self._lock = threading.Lock()
         self._pool = ConnectionPool()
-        self.pace = Pace()
+        self.rate = AdaptiveRate()
         self._paced = paced
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
@@ -177,7 +177,7 @@ class AwsClient:
 
     def _send(self, call: Call, scope: Scope, *, fresh: bool) -> Exchange:
         connection: HttpConnection | None = None
-        self.pace.wait(scope)
+        self.rate.wait(scope)
         try:
             head = self._signer.head(call.method, call.path, call.headers, call.payload_hash, call.length)
             connection = None if fresh else self._pool.take(self._origin)
@@ -208,7 +208,7 @@ class AwsClient:
             return Success(head.headers, body)
         error = error_of(exchange.call.operation, head.status, body)
         if self._paced and error.code in SLOW_DOWN:
-            self.pace.slow_down()
+            self.rate.slow_down()
         raise error
 
     def _head(self, exchange: Exchange, connection: HttpConnection) -> Head:

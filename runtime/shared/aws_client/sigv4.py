@@ -28,7 +28,7 @@ def escape_path(path: str) -> str:
     return quote(path, safe=_UNRESERVED_PATH)
 
 
-class Signer:
+class SigV4Signer:
     """Writes the signed head of a request for one service and region."""
 
     def __init__(self, credentials: Credentials, region: str, service: str) -> None:

@@ -15,9 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .announcing import Announcer
 from .config import CircuitConfig
+from .recent_calls import RecentCalls
 from .state import CircuitRecord, tripped
 from .store import CircuitStore
-from .window import Window
 
 _MOST_DEPENDENCIES = 1_000
 
@@ -34,7 +34,7 @@ class CircuitOpen(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DependencyKind:
     """`counts` tells the errors that speak of the dependency from those of one request.
 
     `probe(dependency)` makes one call outside the circuit and raises what it met.
@@ -60,8 +60,8 @@ class Circuits:
         self.announcer = announcer
         self.clock = clock
         self._lock = threading.Lock()
-        self._kinds: dict[str, Kind] = {}
-        self._windows: dict[str, Window] = {}
+        self._kinds: dict[str, DependencyKind] = {}
+        self._recent_calls: dict[str, RecentCalls] = {}
         self._view: dict[str, CircuitRecord] = {}
         self._steps = 0
         self._called: set[str] = set()
@@ -72,9 +72,9 @@ class Circuits:
         self, kind: str, *, counts: Callable[[BaseException], bool], probe: Callable[[str], None]
     ) -> None:
         """Have calls of this kind guarded."""
-        self._kinds[kind] = Kind(counts, probe)
+        self._kinds[kind] = DependencyKind(counts, probe)
 
-    def kind_of(self, dependency: str) -> Kind | None:
+    def kind_of(self, dependency: str) -> DependencyKind | None:
         """None when this service has no calls of that kind, and so cannot probe it."""
         return self._kinds.get(dependency.partition(":")[0])
 
@@ -116,7 +116,7 @@ class Circuits:
         with self._lock:
             # A call that began before the circuit opened may end well afterwards: only a probe closes it.
             if dependency not in self._view:
-                self._window(dependency).succeeded(self.clock())
+                self._recent(dependency).succeeded(self.clock())
 
     def refresh(self) -> None:
         """See what the fleet's circuits are. Raises the store's errors."""
@@ -129,7 +129,7 @@ class Circuits:
                 return
             for dependency in self._view.keys() - found.keys():
                 # Failures from before would open it again at the first one after.
-                self._window(dependency).clear()
+                self._recent(dependency).clear()
             changed = found != self._view
             self._view = dict(found)
         # Who is told of a change looks again at once: told of every look, it would never stop looking.
@@ -152,7 +152,7 @@ class Circuits:
             self._steps += 1
             if after is None:
                 self._view.pop(dependency, None)
-                self._window(dependency).clear()
+                self._recent(dependency).clear()
             else:
                 self._view[dependency] = after
         self.announcer.changed(dependency, before, after)
@@ -165,7 +165,7 @@ class Circuits:
             # Calls that were under way when the circuit opened must not open it a second time.
             if dependency in self._view:
                 return
-            why = self._window(dependency).failed(now)
+            why = self._recent(dependency).failed(now)
             if why is None:
                 return
             record = tripped(dependency, f"{why}, the last: {error}"[:500], now, self.config)
@@ -176,7 +176,7 @@ class Circuits:
         if not self.step(dependency, None, record):
             self.on_change()
 
-    def _window(self, dependency: str) -> Window:
-        if len(self._windows) >= _MOST_DEPENDENCIES and dependency not in self._windows:
-            self._windows.pop(next(iter(self._windows)))
-        return self._windows.setdefault(dependency, Window(self.config))
+    def _recent(self, dependency: str) -> RecentCalls:
+        if len(self._recent_calls) >= _MOST_DEPENDENCIES and dependency not in self._recent_calls:
+            self._recent_calls.pop(next(iter(self._recent_calls)))
+        return self._recent_calls.setdefault(dependency, RecentCalls(self.config))

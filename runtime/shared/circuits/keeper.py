@@ -13,7 +13,7 @@ from typing import Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .circuits import Circuits, Kind
+from .circuits import Circuits, DependencyKind
 from .state import CircuitRecord, probing, reopened
 
 PAUSE_REASON = "circuit"
@@ -71,7 +71,7 @@ class Keeper:
         # Spread, so that tasks started together do not ask, and probe, together.
         return (config.urgent_refresh_s if view else config.refresh_s) * random.uniform(0.8, 1.2)  # noqa: S311
 
-    def _begin_probe(self, kind: Kind, record: CircuitRecord, now: float) -> None:
+    def _begin_probe(self, kind: DependencyKind, record: CircuitRecord, now: float) -> None:
         dependency = record.dependency
         begun = probing(record, now, self._circuits.config)
         # Whoever makes this step owns the probe: the others' steps from the same record are refused.
@@ -82,7 +82,7 @@ class Keeper:
             target=self._probe, args=(kind, begun), name=f"probe-{dependency}", daemon=True
         ).start()
 
-    def _probe(self, kind: Kind, begun: CircuitRecord) -> None:
+    def _probe(self, kind: DependencyKind, begun: CircuitRecord) -> None:
         circuits, dependency = self._circuits, begun.dependency
         try:
             reason = _trouble(kind, dependency)
@@ -116,7 +116,7 @@ class Keeper:
             self._changed.wait(pause_s)
 
 
-def _trouble(kind: Kind, dependency: str) -> str:
+def _trouble(kind: DependencyKind, dependency: str) -> str:
     """What a probe met that speaks against the dependency; "" when nothing does."""
     try:
         kind.probe(dependency)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from boto3.dynamodb.conditions import Attr
 
 from ..ledger.expressions import Change
-from ..ledger.table import LedgerTable, Refused
+from ..ledger.table import ConditionRefused, LedgerTable
 from .state import CircuitRecord
 
 # No job id holds a `#`.
@@ -52,7 +52,7 @@ class LedgerCircuits:
         )
         try:
             self._table.update(change)
-        except Refused:
+        except ConditionRefused:
             return False
         return True
 

@@ -30,7 +30,7 @@ from runtime.shared.export_api.errors import (
     Unauthorised,
     Unavailable,
 )
-from runtime.shared.export_api.pagination import Asked, pages_of
+from runtime.shared.export_api.pagination import RequestedPage, pages_of
 from runtime.shared.export_api.profile import JobStatus, VendorProfile
 from runtime.shared.export_api.records import FileRecord, RecordReader, expand
 from runtime.shared.rate import NoneFree, Pace, Permits, TooFast
@@ -143,7 +143,7 @@ class ExportApi:
             return Page((), (), None)
         records = self._reader.page(answer.document)
         following = self._pages.following(
-            Asked(
+            RequestedPage(
                 url=answer.url,
                 position=position,
                 document=answer.document,

@@ -21,7 +21,7 @@ _BEYOND_THE_END = frozenset((400, 404, 416, 422))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RequestedPage:
     """One page as it came: where from, the document, its `Link` header, and how many records it lists."""
 
     url: str
@@ -37,7 +37,7 @@ class Pages(Protocol):
     def parameters(self, position: str | None) -> Mapping[str, str] | None:
         """The query for the page at `position`; None when the position is the page's whole address."""
 
-    def following(self, page: Asked) -> str | None:
+    def following(self, page: RequestedPage) -> str | None:
         """Where the next page is, None after the last. Raises InvalidAnswer."""
 
     def beyond_the_end(self, position: str, status: int) -> bool:
@@ -72,7 +72,7 @@ class _Ends:
     def limit(self) -> dict[str, str]:
         return dict(self._limit)
 
-    def says_more(self, page: Asked) -> bool | None:
+    def says_more(self, page: RequestedPage) -> bool | None:
         """What `has_more` says, None when the vendor has no such field. Raises InvalidAnswer."""
         if self._has_more is None:
             return None
@@ -98,7 +98,7 @@ class _Ends:
             raise InvalidAnswer("the position of the next page is longer than 64 KiB")
         return text
 
-    def short(self, page: Asked) -> bool:
+    def short(self, page: RequestedPage) -> bool:
         return self.profile.export_api_short_page_ends and page.listed < self.profile.export_api_page_size
 
     def beyond_the_end(self, position: str, status: int) -> bool:  # noqa: ARG002
@@ -108,7 +108,7 @@ class _Ends:
 class _Named(_Ends):
     """The vendor names the next page."""
 
-    def following(self, page: Asked) -> str | None:
+    def following(self, page: RequestedPage) -> str | None:
         more = self.says_more(page)
         if more is False:
             return None
@@ -117,7 +117,7 @@ class _Named(_Ends):
             raise InvalidAnswer("the listing says that it has more, but not where")
         return None if self.short(page) else named
 
-    def named(self, page: Asked) -> str | None:
+    def named(self, page: RequestedPage) -> str | None:
         raise NotImplementedError
 
 
@@ -132,7 +132,7 @@ class _Cursors(_Named):
         cursor = {} if position is None else {self.profile.export_api_cursor_param: position}
         return self.limit() | cursor
 
-    def named(self, page: Asked) -> str | None:
+    def named(self, page: RequestedPage) -> str | None:
         return self.text(search(self._field, page.document))
 
 
@@ -147,7 +147,7 @@ class _Addresses(_Named):
     def parameters(self, position: str | None) -> Mapping[str, str] | None:
         return self.limit() if position is None else None
 
-    def named(self, page: Asked) -> str | None:
+    def named(self, page: RequestedPage) -> str | None:
         if self._field is not None:
             address = self.text(search(self._field, page.document))
         else:
@@ -197,7 +197,7 @@ class _Numbers(_Ends):
         mark = _Mark(self._first) if position is None else _Mark.of(position)
         return self.limit() | {self._parameter: str(mark.index)}
 
-    def following(self, page: Asked) -> str | None:
+    def following(self, page: RequestedPage) -> str | None:
         before = _Mark(self._first) if page.position is None else _Mark.of(page.position)
         step = page.listed if self._offsets else 1
         after = replace(
@@ -223,7 +223,7 @@ class _Numbers(_Ends):
         reached = 0 <= mark.total <= mark.seen and status in _BEYOND_THE_END
         return reached or super().beyond_the_end(position, status)
 
-    def _announced(self, page: Asked) -> int:
+    def _announced(self, page: RequestedPage) -> int:
         if self._total is None:
             return -1
         value = search(self._total, page.document)
@@ -235,6 +235,6 @@ class _Numbers(_Ends):
             raise InvalidAnswer("the listing gives no usable total")
         return value
 
-    def _complete(self, after: _Mark, page: Asked) -> bool:
+    def _complete(self, after: _Mark, page: RequestedPage) -> bool:
         full = page.listed >= self.profile.export_api_page_size
         return 0 <= after.total <= after.seen and not full

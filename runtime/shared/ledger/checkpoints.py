@@ -8,7 +8,7 @@ the same: whoever goes on from one checks it.
 from boto3.dynamodb.conditions import Attr
 
 from .expressions import Change
-from .table import LedgerTable, Refused
+from .table import ConditionRefused, LedgerTable
 from .types import Claim, LeaseLost, WorkUnit
 
 
@@ -38,7 +38,7 @@ class CheckpointLedger:
             self._table.update(
                 Change(job=change.job, key=change.key, set=change.set, remove=change.remove, when=current)
             )
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             raise LeaseLost(f"{claim.unit.key} was taken over") from refusal
 
 

@@ -11,7 +11,7 @@ from boto3.dynamodb.conditions import Attr
 from . import leases
 from .expressions import Change, absent_or
 from .jobs import JOB, JobLedger, of_run
-from .table import Refused
+from .table import ConditionRefused
 from .types import FAILING, Busy, CountClaim, JobCount, JobOutcome, JobState, LeaseLost
 
 COUNT = "COUNT"
@@ -77,7 +77,7 @@ class CountLedger(JobLedger):
         )
         try:
             self._table.update(change)
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             raise LeaseLost(f"the count of job {claim.export_job_id} was taken over") from refusal
 
     def begin_announcement(
@@ -114,14 +114,14 @@ class CountLedger(JobLedger):
         )
         try:
             self._table.update(change)
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             item = refusal.items[0]
             if item.get("announced") != outcome and float(item.get("announcing_until", 0)) > now:
                 raise Busy(max(0.1, float(item["announcing_until"]) - now)) from refusal
             return False
         return True
 
-    def end_announcement(self, state: JobState, outcome: JobOutcome, *, said: bool) -> None:
+    def end_announcement(self, state: JobState, outcome: JobOutcome, *, announced: bool) -> None:
         """Record that the event is out, or give the next caller its turn at once.
 
         The latter when it could not be sent.
@@ -129,13 +129,13 @@ class CountLedger(JobLedger):
         change = Change(
             job=state.export_job_id,
             key=JOB,
-            set={"announced": outcome} if said else {},
+            set={"announced": outcome} if announced else {},
             remove=("announcing_until",),
             when=of_run(state.run),
         )
         try:
             self._table.update(change)
-        except Refused:
+        except ConditionRefused:
             return  # the job has begun another run, which has an end of its own
 
 

@@ -12,7 +12,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from . import leases
 from .expressions import PARTITION, SORT, Change, absent_or
-from .table import MAX_TRANSACTION, Item, LedgerTable, Refused
+from .table import MAX_TRANSACTION, ConditionRefused, Item, LedgerTable
 from .types import (
     FAILING,
     WAITING,
@@ -141,7 +141,7 @@ class JobLedger:
         change = {**self._status(status), "lease_until": 0}
         try:
             self._table.update(Change(job=claim.export_job_id, key=JOB, set=change, when=held))
-        except Refused:
+        except ConditionRefused:
             return
 
     def record_tasks(self, claim: JobClaim, files: Mapping[str, str], page: int) -> Recorded:
@@ -173,7 +173,7 @@ class JobLedger:
             changes = [listed(claim, task_id, files[task_id], page) for task_id in new]
             try:
                 self._table.transact([*changes, self._counter(claim, {"tasks_total": len(new)})])
-            except Refused as refusal:
+            except ConditionRefused as refusal:
                 self._require_claim(claim, refusal, position=len(new))
                 present = {new[position]: item for position, item in refusal.items.items()}
                 known |= present
@@ -196,7 +196,7 @@ class JobLedger:
             self._table.transact(
                 [self._listed(claim, task_id, file_id, page, item), self._counter(claim, add)]
             )
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             self._require_claim(claim, refusal, position=1)
             fresh = self._table.get(claim.export_job_id, f"TASK#{task_id}") or {}
             if not fresh.get("listed"):
@@ -234,7 +234,7 @@ class JobLedger:
         return Change(job=claim.export_job_id, key=JOB, add=add, when=Attr("generation").eq(claim.generation))
 
     @staticmethod
-    def _require_claim(claim: JobClaim, refusal: Refused, *, position: int) -> None:
+    def _require_claim(claim: JobClaim, refusal: ConditionRefused, *, position: int) -> None:
         if position in refusal.items:
             raise LeaseLost(f"the listing of job {claim.export_job_id} was taken over") from refusal
 
@@ -273,7 +273,7 @@ class JobLedger:
         )
         try:
             return self._table.update(change)
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             raise LeaseLost(f"the listing of job {claim.export_job_id} was taken over") from refusal
 
     def park_job(self, export_job_id: str, reason: str, error: str, *, correlation_id: str) -> JobState:
@@ -298,7 +298,7 @@ class JobLedger:
                     when=Attr("listing_complete").not_exists() & leases.free(now),
                 )
             )
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             if not refusal.items[0].get("listing_complete"):
                 raise LeaseLost(f"job {export_job_id} is being listed") from refusal
         return self.job_state(export_job_id)

@@ -18,7 +18,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from ..consumer.lineage import Lineage
 from .expressions import Change
-from .table import Item, LedgerTable, Refused
+from .table import ConditionRefused, Item, LedgerTable
 from .types import Busy, Duplicate, LeaseLost
 
 
@@ -66,7 +66,7 @@ def take(
                 when=allowed & free(now),
             )
         )
-    except Refused as refusal:
+    except ConditionRefused as refusal:
         item = refusal.items[0]
         if item.get("token") == token:
             return item
@@ -99,7 +99,7 @@ def renew(table: LedgerTable, job: str, key: str, generation: int, lease_s: floa
                 when=Attr("generation").eq(generation) & Attr("lease_until").gt(0),
             )
         )
-    except Refused as refusal:
+    except ConditionRefused as refusal:
         if refusal.items[0].get("generation") != generation:
             raise LeaseLost(f"{key} of job {job} was taken over from generation {generation}") from refusal
 
@@ -109,5 +109,5 @@ def release(table: LedgerTable, job: str, key: str, generation: int, status: str
     held = Attr("generation").eq(generation) & Attr("lease_until").gt(0)
     try:
         table.update(Change(job=job, key=key, set={"lease_until": 0, "status": status}, when=held))
-    except Refused:
+    except ConditionRefused:
         return

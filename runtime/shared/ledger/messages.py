@@ -15,7 +15,7 @@ from ..consumer.failures import FailureRun
 from . import leases
 from .expressions import Change
 from .jobs import ERROR_CHARACTERS, JOB
-from .table import Item, LedgerTable, Refused
+from .table import ConditionRefused, Item, LedgerTable
 from .types import FAILING
 
 
@@ -62,7 +62,7 @@ class MessageLedger:
         )
         try:
             item = self._table.update(change)
-        except Refused:
+        except ConditionRefused:
             return None
         if item["failing_alike"] != reason:
             item = self._table.update(Change(job=place.job, key=place.key, set=alike))

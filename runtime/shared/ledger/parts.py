@@ -14,7 +14,7 @@ from . import leases
 from .checkpoints import CheckpointLedger
 from .counts import CountLedger
 from .expressions import Change
-from .table import Item, Refused
+from .table import ConditionRefused, Item
 from .tasks import TaskLedger, recorded_split
 from .types import (
     FAILING,
@@ -80,7 +80,7 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
                     when=Attr("generation").eq(claim.generation) & Attr("split_parts").not_exists(),
                 )
             )
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             item = self._held(claim, refusal.items[0])
         recorded = recorded_split(item)
         assert recorded is not None
@@ -97,7 +97,7 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         )
         try:
             self._table.update(change)
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             raise LeaseLost(f"{claim.unit.task_key} was taken over") from refusal
 
     def complete_part(self, claim: Claim, summary: Summary) -> PartsState:
@@ -125,7 +125,7 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         )
         try:
             self._table.transact([part, task])
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             self._require_current(unit)
             item = self._held(claim, self._table.get(unit.export_job_id, unit.key))
             if item.get("status") != "done":
@@ -173,7 +173,7 @@ class Ledger(CheckpointLedger, TaskLedger, CountLedger):
         held = [] if unit.part is None else [Change(job=unit.export_job_id, key=unit.key, when=fence)]
         try:
             self._table.transact([forget, *held])
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             if unit.part is not None:
                 self._require_current(unit)
             raise LeaseLost(f"{unit.key} of job {unit.export_job_id} was taken over") from refusal

@@ -27,7 +27,7 @@ _TRANSIENT = frozenset(
 )
 
 
-class Refused(Exception):
+class ConditionRefused(Exception):
     """A condition did not hold.
 
     `items` is what stood in the table, by the position of the change (None: it held).
@@ -84,11 +84,11 @@ class LedgerTable:
         return items
 
     def update(self, change: Change) -> Item:
-        """Apply one change and return the item as it is afterwards. Raises Refused."""
+        """Apply one change and return the item as it is afterwards. Raises ConditionRefused."""
         return _beyond_collisions(lambda: self._update(change))
 
     def transact(self, changes: Sequence[Change]) -> None:
-        """Apply all changes or none. Raises Refused."""
+        """Apply all changes or none. Raises ConditionRefused."""
         _beyond_collisions(lambda: self._transact(changes))
 
     def _update(self, change: Change) -> Item:
@@ -103,7 +103,7 @@ class LedgerTable:
             code = error.response["Error"]["Code"]
             if code == "ConditionalCheckFailedException":
                 refusing: Any = error.response.get("Item", {})
-                raise Refused({0: plain(refusing)}) from error
+                raise ConditionRefused({0: plain(refusing)}) from error
             if code == "TransactionConflictException":
                 raise _Collision(error) from error
             raise
@@ -143,7 +143,7 @@ def _raise_reasons(error: ClientError) -> None:
         if reason.get("Code") == "ConditionalCheckFailed"
     }
     if refused:
-        raise Refused(refused) from error
+        raise ConditionRefused(refused) from error
     if any(reason.get("Code") in _TRANSIENT for reason in reasons):
         raise _Collision(error) from error
     raise error

@@ -12,7 +12,7 @@ from ..consumer.lineage import Lineage
 from . import leases
 from .expressions import Change, absent_or
 from .jobs import ERROR_CHARACTERS, JOB, JobLedger, of_run
-from .table import Item, Refused
+from .table import ConditionRefused, Item
 from .types import (
     FAILING,
     AlreadyFinished,
@@ -139,7 +139,7 @@ class TaskLedger(JobLedger):
         job = Change(job=unit.export_job_id, key=JOB, add=add, when=of_run(int(before.get("run", 1))))
         try:
             self._table.transact([*changes, job])
-        except Refused as refusal:
+        except ConditionRefused as refusal:
             # The job alone refuses when it has begun another run: its counts are not those of this end, and
             # its listing will open the task again.
             return refusal.items.keys() == {len(changes)} and self._transacted(changes)
@@ -148,7 +148,7 @@ class TaskLedger(JobLedger):
     def _transacted(self, changes: list[Change]) -> bool:
         try:
             self._table.transact(changes)
-        except Refused:
+        except ConditionRefused:
             return False
         return True
 

@@ -206,7 +206,7 @@ class JobState:
         return bool(self.reason) or self.tasks_parked > 0 or self.records_rejected > 0
 
     @property
-    def said(self) -> bool:
+    def end_announced(self) -> bool:
         """The event for this end is out. A failed job that has recovered since is to be spoken of again."""
         return self.ended and bool(self.announced) and (self.announced == "failed") == self.failed
 

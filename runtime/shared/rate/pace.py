@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..backoff import Wait
 from ..ledger.expressions import Change, absent_or
-from ..ledger.table import Item, LedgerTable, Refused
+from ..ledger.table import ConditionRefused, Item, LedgerTable
 
 # No job id holds a `#`.
 _PARTITION = "#rate"
@@ -90,7 +90,7 @@ class Pace:
         later = Attr(_PAUSED).not_exists() | Attr(_PAUSED).lt(round(until, 3))
         try:
             self._table.update(Change(job=_PARTITION, key=self._name, set={_PAUSED: until}, when=later))
-        except Refused:
+        except ConditionRefused:
             return
         except (ClientError, BotoCoreError) as error:
             _log.warning("The others cannot be told to slow down: %s", error)
@@ -130,7 +130,7 @@ class Pace:
             )
             try:
                 self._table.update(change)
-            except Refused as refusal:
+            except ConditionRefused as refusal:
                 item = refusal.items[0]
             else:
                 return [start + number * self._interval_s for number in range(self._batch)]

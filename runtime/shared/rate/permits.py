@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from ..backoff import Wait
 from ..ledger.expressions import Change, absent_or
-from ..ledger.table import Item, LedgerTable, Refused
+from ..ledger.table import ConditionRefused, Item, LedgerTable
 
 _PARTITION = "#permits"
 _LEASE_S = 30.0
@@ -119,7 +119,7 @@ class Permits:
             )
             try:
                 self._table.update(change)
-            except Refused as refusal:
+            except ConditionRefused as refusal:
                 item = refusal.items[0]
             else:
                 self._granted, self._until = granted, now + _LEASE_S

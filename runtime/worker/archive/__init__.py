@@ -15,7 +15,7 @@ not exist. Every rule has a small file of its own in tests/archives, with its ou
 from runtime.worker.archive.directory import Directory, read_directory
 from runtime.worker.archive.entry import Entry
 from runtime.worker.archive.errors import ArchiveRejected, EntryRejected
-from runtime.worker.archive.judge import PASSED_OVER, Judgement, Refusal, judge
+from runtime.worker.archive.judge import PASSED_OVER, EntryJudgement, EntryRefusal, judge
 from runtime.worker.archive.limits import Buffer, ByteSource, Limits
 from runtime.worker.archive.read_entry import read_entry
 from runtime.worker.archive.reader import EntryReader, ReaderState
@@ -28,13 +28,13 @@ __all__ = [
     "ByteSource",
     "Directory",
     "Entry",
+    "EntryJudgement",
     "EntryReader",
+    "EntryRefusal",
     "EntryRejected",
     "HeapWorkspace",
-    "Judgement",
     "Limits",
     "ReaderState",
-    "Refusal",
     "Workspace",
     "judge",
     "read_directory",

@@ -201,7 +201,7 @@ def _over_window(needed: str) -> EntryRejected:
 
 
 def can_resume(entry: Entry) -> bool:
-    """Whether reading the entry's data can be interrupted, and gone on with from a saved state."""
+    """Whether reading the entry's data can be interrupted, and resumed from a saved state."""
     return entry.method == methods.STORED or (entry.method == methods.DEFLATE and RESUMABLE)
 
 

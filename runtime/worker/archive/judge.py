@@ -39,15 +39,15 @@ _KINDS = {
 _PIPE = "-"  # how archivers call what was piped into them
 
 
-class Refusal(NamedTuple):
+class EntryRefusal(NamedTuple):
     """Why an entry is not fetched. A folder's is `FOLDER`, a repetition's `REPEATED`: nothing is wrong."""
 
     outcome: EntryOutcome
     detail: str
 
 
-FOLDER = Refusal(EntryOutcome.NOT_A_FILE, "a folder")
-REPEATED = Refusal(EntryOutcome.DUPLICATE_NAME, "the same name, size and CRC-32 as an entry before")
+FOLDER = EntryRefusal(EntryOutcome.NOT_A_FILE, "a folder")
+REPEATED = EntryRefusal(EntryOutcome.DUPLICATE_NAME, "the same name, size and CRC-32 as an entry before")
 PASSED_OVER = frozenset({FOLDER, REPEATED})
 
 
@@ -63,7 +63,7 @@ class _Mark(IntEnum):
     COLLIDES = 6
 
 
-class Judgement:
+class EntryJudgement:
     """What is to become of each entry; `refusal` is asked entry by entry."""
 
     def __init__(self, directory: Directory, limits: Limits) -> None:
@@ -76,7 +76,7 @@ class Judgement:
             self._find_overlaps()
         directory.workspace.let_go()
 
-    def refusal(self, entry: Entry) -> Refusal | None:
+    def refusal(self, entry: Entry) -> EntryRefusal | None:
         """None: fetch it."""
         if alone := _judge_alone(entry, self._directory, self._limits):
             return alone
@@ -99,7 +99,7 @@ class Judgement:
                 notes.append(f"named {recorded!r} in the archive")
         return "; ".join(notes) or None
 
-    def _compared(self, entry: Entry, mark: _Mark) -> Refusal | None:
+    def _compared(self, entry: Entry, mark: _Mark) -> EntryRefusal | None:
         if mark is _Mark.REPEATED:
             return REPEATED
         if mark is _Mark.GIVEN_AGAIN:
@@ -108,16 +108,16 @@ class Judgement:
         match mark:
             case _Mark.OVERLAPS:
                 text = f"bytes {entry.local_offset} to {end} overlap entry {other}"
-                return Refusal(EntryOutcome.OVERLAP, text)
+                return EntryRefusal(EntryOutcome.OVERLAP, text)
             case _Mark.LEAVES:
                 limit = self._directory.offset
                 text = f"bytes {entry.local_offset} to {end} run into the directory at {limit}"
-                return Refusal(EntryOutcome.OVERLAP, text)
+                return EntryRefusal(EntryOutcome.OVERLAP, text)
             case _Mark.SAME_NAME:
                 text = f"the name is given again by entry {other}"
-                return Refusal(EntryOutcome.DUPLICATE_NAME, text)
+                return EntryRefusal(EntryOutcome.DUPLICATE_NAME, text)
         text = f"the name cannot be told from that of entry {other}"
-        return Refusal(EntryOutcome.NAME_COLLISION, text)
+        return EntryRefusal(EntryOutcome.NAME_COLLISION, text)
 
     def _mark(self, index: int, mark: _Mark, partner: int) -> None:
         if not len(self._partners):
@@ -181,32 +181,32 @@ class Judgement:
                 furthest, owner = end, index
 
 
-def judge(directory: Directory, limits: Limits) -> Judgement:
+def judge(directory: Directory, limits: Limits) -> EntryJudgement:
     """Compare the entries with one another; each is then judged when it is asked for."""
-    return Judgement(directory, limits)
+    return EntryJudgement(directory, limits)
 
 
-def _judge_alone(entry: Entry, directory: Directory, limits: Limits) -> Refusal | None:
+def _judge_alone(entry: Entry, directory: Directory, limits: Limits) -> EntryRefusal | None:
     if entry.name == "/":
         return FOLDER
     if unfit := unsafe(entry.name, limits):
-        return Refusal(*unfit)
+        return EntryRefusal(*unfit)
     if entry.fault is not None:
-        return Refusal(EntryOutcome.HEADER_MISMATCH, entry.fault)
+        return EntryRefusal(EntryOutcome.HEADER_MISMATCH, entry.fault)
     if entry.name[-1] == "/":
         if entry.size:
-            return Refusal(EntryOutcome.NOT_A_FILE, f"a folder by its name, yet with {entry.size} bytes")
+            return EntryRefusal(EntryOutcome.NOT_A_FILE, f"a folder by its name, yet with {entry.size} bytes")
         return FOLDER
     if entry.external_attrs >> 28 and (kind := _kind(entry)):
-        return Refusal(EntryOutcome.NOT_A_FILE, kind)
+        return EntryRefusal(EntryOutcome.NOT_A_FILE, kind)
     if entry.flags & _NOT_PLAIN or entry.method not in methods.READ:
         return _unreadable(entry, directory)
     if entry.method == methods.STORED and entry.size != entry.compressed_size:
-        return Refusal(
+        return EntryRefusal(
             EntryOutcome.CORRUPT_DATA, f"stored, yet {entry.compressed_size} bytes for a file of {entry.size}"
         )
     if excess := limits.excess(entry.size, entry.compressed_size):
-        return Refusal(EntryOutcome.LIMIT_EXCEEDED, excess)
+        return EntryRefusal(EntryOutcome.LIMIT_EXCEEDED, excess)
     return None
 
 
@@ -222,15 +222,15 @@ def _kind(entry: Entry) -> str | None:
     return _KINDS.get(stat.S_IFMT(mode))
 
 
-def _unreadable(entry: Entry, directory: Directory) -> Refusal:
+def _unreadable(entry: Entry, directory: Directory) -> EntryRefusal:
     if entry.method == methods.AES:
         field = aes(directory.extra_fields(entry))
         how = f"AES-{field.key_bits} (AE-{field.vendor_version})" if field else "AES"
-        return Refusal(EntryOutcome.ENCRYPTED, f"encrypted with {how}")
+        return EntryRefusal(EntryOutcome.ENCRYPTED, f"encrypted with {how}")
     if entry.flags & (FLAG_STRONG_ENCRYPTION | FLAG_MASKED_HEADERS):
-        return Refusal(EntryOutcome.ENCRYPTED, "encrypted with PKWARE's strong encryption")
+        return EntryRefusal(EntryOutcome.ENCRYPTED, "encrypted with PKWARE's strong encryption")
     if entry.flags & FLAG_ENCRYPTED:
-        return Refusal(EntryOutcome.ENCRYPTED, "encrypted with the traditional ZIP cipher")
-    if entry.flags & FLAG_PATCHED:
-        return Refusal(EntryOutcome.UNSUPPORTED_METHOD, "compressed patch data (flag bit 5) cannot be read")
-    return Refusal(EntryOutcome.UNSUPPORTED_METHOD, f"{methods.method_name(entry.method)} cannot be read")
+        return EntryRefusal(EntryOutcome.ENCRYPTED, "encrypted with the traditional ZIP cipher")
+    patched = entry.flags & FLAG_PATCHED
+    what = "compressed patch data (flag bit 5)" if patched else methods.method_name(entry.method)
+    return EntryRefusal(EntryOutcome.UNSUPPORTED_METHOD, f"{what} cannot be read")

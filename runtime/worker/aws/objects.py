@@ -21,7 +21,7 @@ from runtime.shared.scope import Scope, scope_of
 from runtime.worker.aws.framing import UNSIGNED_TRAILER, FramedBody, framed_length
 
 
-class Part(NamedTuple):
+class UploadedPart(NamedTuple):
     """An uploaded part; `crc` is the CRC-32 of its bytes where it is known."""
 
     number: int
@@ -170,7 +170,7 @@ class ObjectStore:
 
     def upload_part(
         self, key: str, upload_id: str, buffers: Sequence[Buffer], scope: Scope, *, number: int, crc: int
-    ) -> Part:
+    ) -> UploadedPart:
         """Send one part. Its CRC-32 goes with it, so S3 refuses what was damaged on the way."""
         size = sum(map(len, buffers))
         headers = {
@@ -183,7 +183,7 @@ class ObjectStore:
             Call(operation="UploadPart", method="PUT", path=path, headers=headers, body=buffers, length=size),
             scope,
         )
-        return Part(number, answer.headers.get("etag", ""), crc, size)
+        return UploadedPart(number, answer.headers.get("etag", ""), crc, size)
 
     def open_part(self, key: str, upload_id: str, size: int, scope: Scope, *, number: int) -> "StreamedPart":
         """Begin a part whose bytes are sent as they come; its CRC-32 follows them."""
@@ -209,7 +209,9 @@ class ObjectStore:
     def _part_path(self, key: str, upload_id: str, number: int) -> str:
         return f"{self._path(key)}?partNumber={number}&uploadId={quote(upload_id, safe='-_.~')}"
 
-    def complete_upload(self, key: str, upload_id: str, parts: Sequence[Part], crc: int, size: int) -> None:
+    def complete_upload(
+        self, key: str, upload_id: str, parts: Sequence[UploadedPart], crc: int, size: int
+    ) -> None:
         """Make the object visible, provided that the whole has this CRC-32 and size."""
         self._s3.complete_multipart_upload(
             Bucket=self.bucket,
@@ -251,15 +253,15 @@ class ObjectStore:
             if error.status != 404:
                 raise
 
-    def uploaded_parts(self, key: str, upload_id: str) -> list[Part]:
+    def uploaded_parts(self, key: str, upload_id: str) -> list[UploadedPart]:
         """What an unfinished upload already holds, in order; [] when the upload is gone."""
-        parts: list[Part] = []
+        parts: list[UploadedPart] = []
         try:
             for page in self._s3.get_paginator("list_parts").paginate(
                 Bucket=self.bucket, Key=key, UploadId=upload_id
             ):
                 parts += [
-                    Part(
+                    UploadedPart(
                         p["PartNumber"],
                         p["ETag"],
                         crc_value(p["ChecksumCRC32"]) if "ChecksumCRC32" in p else None,
@@ -292,11 +294,11 @@ class StreamedPart:
         """Raises AwsError, AwsUnreachable, or what the scope ended with."""
         self._body.write(data)
 
-    def finish(self) -> Part:
+    def finish(self) -> UploadedPart:
         """All has been written. Raises as `write` does."""
         self._body.finish(f"x-amz-checksum-crc32:{crc_text(self._body.crc32)}")
         answer = self._streaming.finish()
-        return Part(self._number, answer.headers.get("etag", ""), self._body.crc32, self._size)
+        return UploadedPart(self._number, answer.headers.get("etag", ""), self._body.crc32, self._size)
 
     def drop(self) -> None:
         self._streaming.drop()

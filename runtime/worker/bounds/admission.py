@@ -22,7 +22,7 @@ _REACHED = 0.9  # of the limit: now and then one ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class WorkerLoad:
     """What the worker carries at one moment; both counters only grow."""
 
     cpu_s: float
@@ -37,11 +37,11 @@ class HeadRoom:
 
     ceiling: int
     cores: float
-    measure: Callable[[], Load]
+    measure: Callable[[], WorkerLoad]
     clock: Callable[[], float]
     _limit: int = field(init=False)
     _at: float = field(init=False)
-    _load: Load = field(init=False)
+    _load: WorkerLoad = field(init=False)
     _before: tuple[int, float] | None = field(default=None, init=False)
     """Downloads and bytes per second before the last step."""
     _held_until: float = field(default=0.0, init=False)
@@ -66,7 +66,7 @@ class HeadRoom:
                 self._at, self._load = now, load
             return max(0, self._limit - in_use)
 
-    def _judge(self, in_use: int, now: float, load: Load) -> None:
+    def _judge(self, in_use: int, now: float, load: WorkerLoad) -> None:
         seconds = now - self._at
         cpu = (load.cpu_s - self._load.cpu_s) / seconds / self.cores
         rate = (load.bytes_fetched - self._load.bytes_fetched) / seconds

@@ -57,7 +57,7 @@ class JobCounter:
         A redelivery asks again and goes on where it was. Raises Busy while another process counts, LeaseLost,
         Cancelled, EventNotSent, OSError, sqlite3.Error, botocore's errors.
         """
-        if not state.ended or state.said:
+        if not state.ended or state.end_announced:
             return Done()
         claim = self.ledger.claim_count(state, owner=self.owner, lease_s=self.lease_s)
         delivery.keep_alive(lambda: self.ledger.renew_count(claim, self.lease_s))

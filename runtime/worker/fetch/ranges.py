@@ -49,10 +49,10 @@ class RangeStream:
             self.close()
             self.position += count
             return
-        sink = memoryview(bytearray(min(count, 65_536)))
+        scratch = memoryview(bytearray(min(count, 65_536)))
         while count:
-            step = min(count, len(sink))
-            self.read_exactly(sink[:step])
+            step = min(count, len(scratch))
+            self.read_exactly(scratch[:step])
             count -= step
 
     def close(self) -> None:

@@ -4,10 +4,10 @@ import itertools
 
 from runtime.shared.contracts import DownloadTask, EntryRange
 from runtime.shared.ledger import Split
-from runtime.worker.plan.planner import Plan
+from runtime.worker.plan.planner import ArchivePlan
 
 
-def split_ranges(plan: Plan, entries: int, part_bytes: int) -> tuple[tuple[int, int], ...]:
+def split_ranges(plan: ArchivePlan, entries: int, part_bytes: int) -> tuple[tuple[int, int], ...]:
     """Entry ranges [first, last) that cover all `entries`, each with about `part_bytes` to fetch at most."""
     bounds = [0]
     size = 0

@@ -27,7 +27,7 @@ entries with their metadata (2 KiB each)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ArchivePlan:
     """What became of each file already, and what is to be fetched."""
 
     results: Results
@@ -54,7 +54,7 @@ class Planner:
 
     def plan(
         self, export_job_id: str, directory: Directory, scope: Scope, part: tuple[int, int] | None = None
-    ) -> Plan:
+    ) -> ArchivePlan:
         """What becomes of all entries, or of those of the index range `part`.
 
         Rules that compare entries with one another (duplicates, overlaps, collisions) see the whole directory
@@ -82,7 +82,7 @@ class Planner:
             keys.add((results.key(entry, expected), entry.index) for entry, expected in matched)
             largest = max(largest, max((expected.size for _, expected in matched), default=0))
         bytes_present = self._settle_present((prefix, *self.allowed_destinations), results, keys, scope)
-        return Plan(
+        return ArchivePlan(
             results=results, wanted=WantedEntries(results), largest=largest, bytes_present=bytes_present
         )
 

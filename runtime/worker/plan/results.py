@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from runtime.shared.contracts import EntryOutcome
-from runtime.worker.archive import Directory, Entry, Judgement
+from runtime.worker.archive import Directory, Entry, EntryJudgement
 from runtime.worker.archive.workspace import column
 from runtime.worker.plan.metadata import Expected
 
@@ -56,7 +56,7 @@ class Results:
     """The files among the entries [first, last) of a directory; iterated in its order."""
 
     def __init__(
-        self, directory: Directory, judgement: Judgement, first: int, last: int, key_prefix: str
+        self, directory: Directory, judgement: EntryJudgement, first: int, last: int, key_prefix: str
     ) -> None:
         self.directory = directory
         self.first = first

@@ -181,7 +181,7 @@ class EntryUpload:
         return place
 
     def interrupt(self) -> None:
-        """Nothing becomes visible; what is in S3 stays when a later attempt can go on with it.
+        """Nothing becomes visible; what is in S3 stays when a later attempt can resume it.
 
         Raises what saving the place raises.
         """

@@ -1,7 +1,7 @@
 """A large entry: extracted as it arrives and sent in parts, or in one request when it fits into one.
 
 The thread that reads also inflates and hashes, and sends what is sent as it comes; parts that are gathered
-are sent by the upload threads. Whatever interrupts it, the entry is gone on with at the last part that
+are sent by the upload threads. Whatever interrupts it, the entry is resumed at the last part that
 arrived.
 """
 
@@ -124,7 +124,7 @@ def _stream(
             reader.resume(state)
         except ValueError as error:
             forget(transfer, wanted, resumed.checkpoint.upload_id)
-            raise corrupt(f"it cannot be gone on with: {error}") from error
+            raise corrupt(f"it cannot be resumed: {error}") from error
         stream.skip(state.offset)
         transfer.resumed(state.consumed)
         _log.info("Resumed inside an entry", extra={"entry": wanted.entry.name[:1_024], "at": state.produced})

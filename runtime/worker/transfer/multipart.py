@@ -15,7 +15,7 @@ from runtime.shared import logs
 from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.buffer import Buffer
 from runtime.shared.scope import Scope
-from runtime.worker.aws.objects import Description, ObjectStore, Part, StreamedPart
+from runtime.worker.aws.objects import Description, ObjectStore, StreamedPart, UploadedPart
 from runtime.worker.bounds.budget import Grant
 from runtime.worker.bounds.window import Ticket, Window
 
@@ -69,7 +69,7 @@ class MultipartUpload:
     """One large object. Parts are added by one thread; the last to finish completes or abandons it.
 
     `on_part` is called for each part that S3 has, and `done` when the object is visible, on whichever thread
-    that is. When the upload fails, `keep` says whether its parts stay for a later attempt to go on with.
+    that is. When the upload fails, `keep` says whether its parts stay for a later attempt to resume.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class MultipartUpload:
         key: str,
         about: Description,
         *,
-        resume: tuple[str, list[Part]] | None = None,
+        resume: tuple[str, list[UploadedPart]] | None = None,
     ) -> None:
         self._uploader = uploader
         self.key = key
@@ -88,12 +88,12 @@ class MultipartUpload:
         self._finish: Callable[[], None] | None = None
         if resume is None:
             self.upload_id = uploader.store.create_upload(key, about)
-            self._parts: dict[int, Part] = {}
+            self._parts: dict[int, UploadedPart] = {}
         else:
             self.upload_id = resume[0]
             self._parts = {part.number: part for part in resume[1]}
         self.next_number = len(self._parts) + 1
-        self.on_part: Callable[[Part], None] | None = None
+        self.on_part: Callable[[UploadedPart], None] | None = None
         self.keep: Callable[[], bool] = lambda: False
 
     def take_number(self) -> int:
@@ -138,7 +138,7 @@ class MultipartUpload:
         """Raises as the part does."""
         self._arrived(streamed.finish())
 
-    def _arrived(self, part: Part) -> None:
+    def _arrived(self, part: UploadedPart) -> None:
         with self._lock:
             self._parts[part.number] = part
         if self.on_part is not None:
@@ -168,7 +168,7 @@ class MultipartUpload:
         self._settle()
 
     def leave(self) -> None:
-        """Wait for the parts in flight and leave all as it is, for another to go on with.
+        """Wait for the parts in flight and leave all as it is, for another attempt to resume.
 
         Raises what the scope ended with.
         """

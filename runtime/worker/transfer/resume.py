@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 
 from runtime.worker.archive import ReaderState
-from runtime.worker.aws.objects import Part
+from runtime.worker.aws.objects import UploadedPart
 from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.checkpoints import Checkpoint
 from runtime.worker.transfer.transfer import Transfer
@@ -25,7 +25,7 @@ class Resumed:
     """Where to go on: `parts` are in S3 already."""
 
     checkpoint: Checkpoint
-    parts: list[Part]
+    parts: list[UploadedPart]
 
 
 def find_resumed(transfer: Transfer, wanted: Wanted) -> Resumed | None:
@@ -65,19 +65,19 @@ class Progress:
         self._lock = threading.Lock()
         self._stopped = False
         self._states: dict[int, tuple[ReaderState | None, bytes | None]] = {}
-        self._arrived: dict[int, Part] = {}
-        self._whole: list[Part] = list(resumed.parts) if resumed else []
+        self._arrived: dict[int, UploadedPart] = {}
+        self._whole: list[UploadedPart] = list(resumed.parts) if resumed else []
         self._place = resumed
         self._saved = resumed.checkpoint.size if resumed else 0
 
     @property
     def saved(self) -> bool:
-        """Whether a later attempt would find something to go on with."""
+        """Whether a later attempt would find something to resume."""
         return self._saved > 0
 
     @property
     def place(self) -> Resumed | None:
-        """The furthest place from which the entry can be gone on with: all before it is in S3."""
+        """The furthest place from which the entry can be resumed: all before it is in S3."""
         with self._lock:
             return self._place
 
@@ -92,7 +92,7 @@ class Progress:
             self._stopped = True
             self._transfer.checkpoints.forget(self._wanted.key)
 
-    def arrived(self, part: Part) -> None:
+    def arrived(self, part: UploadedPart) -> None:
         """S3 has the part. Raises what saving raises."""
         with self._lock:
             self._arrived[part.number] = part
@@ -130,5 +130,5 @@ class Progress:
         )
 
 
-def _digest(parts: list[Part]) -> str:
+def _digest(parts: list[UploadedPart]) -> str:
     return hashlib.sha256(",".join(part.etag.strip('"') for part in parts).encode()).hexdigest()

@@ -134,7 +134,7 @@ class Site:
         """Counted and said."""
         key = f"manifests/{state.export_job_id}/missing.jsonl" if missing else ""
         assert self.ledger.begin_announcement(state, outcome, JobCount(expected, missing, key), 15)
-        self.ledger.end_announcement(state, outcome, said=True)
+        self.ledger.end_announcement(state, outcome, announced=True)
 
     def park_message(self, queue: str, body: str, reason: str, error: str = "", group: str = "") -> None:
         """On the DLQ as the consumer writes it; without a reason, as SQS itself moves a message."""

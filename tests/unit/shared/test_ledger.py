@@ -19,7 +19,7 @@ from runtime.shared.ledger import (
     WorkUnit,
 )
 from runtime.shared.ledger.expressions import Change
-from runtime.shared.ledger.table import Refused
+from runtime.shared.ledger.table import ConditionRefused
 from tests.unit.conftest import Clock
 
 UNIT = WorkUnit(export_job_id="job", task_id="t0", file_id="f0")
@@ -282,7 +282,7 @@ def test_one_caller_announces_and_the_next_takes_over_only_after_a_crash(
         ledger.begin_announcement(state, "completed", NOTHING, 15)
     clock.advance(16)
     assert ledger.begin_announcement(state, "completed", NOTHING, 15)
-    ledger.end_announcement(state, "completed", said=True)
+    ledger.end_announcement(state, "completed", announced=True)
     assert not ledger.begin_announcement(state, "completed", NOTHING, 15)
     assert ledger.job_state("job").announced == "completed"
 
@@ -308,7 +308,7 @@ def test_a_refusal_shows_what_stood_there(ledger: Ledger) -> None:
 
     table = ledger._table
     table.update(Change(job="job", key="x", set={"a": 1.5, "b": ["y"], "c": None}))
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(ConditionRefused) as refusal:
         table.transact(
             [Change(job="job", key="y", set={"a": 1}), Change(job="job", key="x", when=Attr("a").eq(2))]
         )

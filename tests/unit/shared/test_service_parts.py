@@ -326,7 +326,7 @@ def test_a_job_is_announced_once_and_its_events_follow_the_schemas(
     assert aws.drain(queue) == []
     summary: dict[str, int | str] = {"in_s3": 2, "rejected:corrupt-data": 1, "etag": "x"}
     state = ledger.complete(ledger.claim(unit, owner="w", lease_s=60), summary)
-    assert not state.said
+    assert not state.end_announced
     count = JobCount(3, 0) if outcome == "completed" else JobCount(3, 1, "missing.jsonl")
     assert [reporter.say(state, count) for _ in range(2)] == [outcome, None]
     events = [validated(json.loads(message["Body"])) for message in until(lambda: aws.drain(url))]

@@ -17,7 +17,7 @@ from botocore.credentials import Credentials
 from runtime.shared.aws_client.client import AwsClient, Call
 from runtime.shared.aws_client.endpoint import Endpoint, bucket_endpoint
 from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
-from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, Signer, escape_path
+from runtime.shared.aws_client.sigv4 import UNSIGNED_PAYLOAD, SigV4Signer, escape_path
 from runtime.shared.consumer.cancellation import Cancellation, Cancelled
 from runtime.shared.scope import Scope
 from runtime.worker.aws.objects import crc_text, crc_value, header_safe
@@ -65,7 +65,7 @@ def stub() -> Iterator[tuple[Script, Endpoint]]:
 
 
 def client_for(endpoint: Endpoint) -> AwsClient:
-    signer = Signer(Credentials("AKID", "secret", "token"), "eu-west-1", "s3")
+    signer = SigV4Signer(Credentials("AKID", "secret", "token"), "eu-west-1", "s3")
     return AwsClient(endpoint, signer, None, lambda operation: None)
 
 
@@ -144,7 +144,7 @@ def test_an_answer_before_the_body_is_sent_is_the_answer(scope: Scope, answer: t
 def test_it_gives_up_in_the_end(stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.shared.aws_client.client._BACK_OFF_BASE_S", 0.001)
     monkeypatch.setattr("runtime.shared.aws_client.client._SLOW_DOWN_PATIENCE_S", 0)
-    monkeypatch.setattr("runtime.shared.aws_client.pacing._LEAST_RATE", 1_000)
+    monkeypatch.setattr("runtime.shared.aws_client.adaptive_rate._LEAST_RATE", 1_000)
     script, endpoint = stub
     script.answers = [(503, SLOW_DOWN)] * 20
     with pytest.raises(AwsError, match="SlowDown"):
@@ -155,13 +155,13 @@ def test_it_gives_up_in_the_end(stub: Any, scope: Scope, monkeypatch: pytest.Mon
 def test_slow_down_lowers_the_rate_and_spends_no_retries(
     stub: Any, scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.shared.aws_client.pacing._LEAST_RATE", 100)
+    monkeypatch.setattr("runtime.shared.aws_client.adaptive_rate._LEAST_RATE", 100)
     script, endpoint = stub
     script.answers = [(503, SLOW_DOWN)] * 20
     client = client_for(endpoint)
     client.call(put(), scope)
     assert len(script.seen) == 21
-    assert client.pace.rate is not None
+    assert client.rate.per_s is not None
 
 
 def test_nobody_there_is_told(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +203,7 @@ def test_signatures_are_botocores(key: str, token: str | None) -> None:
     credentials = Credentials("AKID", "secret", token)
     headers = {"host": "b.s3.eu-west-1.amazonaws.com", "content-type": "text/plain", "x-amz-meta-a": "b"}
     path = "/" + escape_path(key)
-    head = Signer(credentials, "eu-west-1", "s3").head(
+    head = SigV4Signer(credentials, "eu-west-1", "s3").head(
         "PUT", f"{path}?partNumber=1&uploadId=x", headers, UNSIGNED_PAYLOAD, 3
     )
     lines = dict(line.split(":", 1) for line in head.decode().split("\r\n")[1:] if ":" in line)

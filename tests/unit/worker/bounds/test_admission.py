@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from runtime.worker.bounds.admission import START, HeadRoom, Load
+from runtime.worker.bounds.admission import START, HeadRoom, WorkerLoad
 
 CORES = 2.0
 
@@ -30,8 +30,8 @@ class Worker:
             ceiling=self.ceiling, cores=CORES, measure=self.measure, clock=lambda: self.now
         )
 
-    def measure(self) -> Load:
-        return Load(
+    def measure(self) -> WorkerLoad:
+        return WorkerLoad(
             cpu_s=self.cpu_s,
             bytes_fetched=int(self.fetched),
             memory_tight=self.tight(self.in_use),

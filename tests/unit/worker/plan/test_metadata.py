@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 from runtime.shared.aws_client.client import AwsClient
 from runtime.shared.aws_client.endpoint import Endpoint
 from runtime.shared.aws_client.errors import AwsError
-from runtime.shared.aws_client.sigv4 import Signer
+from runtime.shared.aws_client.sigv4 import SigV4Signer
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.scope import Scope
 from runtime.worker.plan import metadata
@@ -57,7 +57,7 @@ def table(request: pytest.FixtureRequest) -> Iterator[tuple[Table, MetadataTable
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     endpoint = Endpoint.from_url(f"http://127.0.0.1:{server.server_port}")
-    signer = Signer(Credentials("AKID", "secret"), "eu-west-1", "dynamodb")
+    signer = SigV4Signer(Credentials("AKID", "secret"), "eu-west-1", "dynamodb")
     yield stub, MetadataTable(AwsClient(endpoint, signer, None, lambda _: None), Attributes(table="t"))
     server.shutdown()
     server.server_close()

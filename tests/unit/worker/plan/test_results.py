@@ -4,7 +4,7 @@ from runtime.shared.contracts import EntryOutcome
 from runtime.worker.archive import HeapWorkspace, Limits, judge, read_directory
 from runtime.worker.plan.metadata import Expected
 from runtime.worker.plan.parts import split_ranges
-from runtime.worker.plan.planner import Plan
+from runtime.worker.plan.planner import ArchivePlan
 from runtime.worker.plan.results import Results
 from runtime.worker.plan.wanted import WantedEntries
 from tests.archives.craft import File, archive
@@ -75,7 +75,7 @@ def test_parts_cover_every_entry_and_stay_near_their_length() -> None:
     for entry in results.directory:
         results.expect(entry, expected())
     wanted = WantedEntries(results)
-    plan = Plan(results=results, wanted=wanted, largest=100, bytes_present=0)
+    plan = ArchivePlan(results=results, wanted=wanted, largest=100, bytes_present=0)
     for part_bytes in (1, 300, 10_000):
         ranges = split_ranges(plan, len(NAMES), part_bytes)
         assert [place for first, last in ranges for place in range(first, last)] == list(range(len(NAMES)))

@@ -19,7 +19,7 @@ _SETTLE_S = 1.0  # answers to what was sent before a decrease say nothing about 
 _FREE_AFTER_S = 120.0
 
 
-class Pace:
+class AdaptiveRate:
     """Requests per second of all threads together."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class Pace:
         self._counted = 0
 
     @property
-    def rate(self) -> float | None:
+    def per_s(self) -> float | None:
         """None while there is no limit."""
         return self._rate
 

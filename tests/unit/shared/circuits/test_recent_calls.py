@@ -3,14 +3,14 @@
 import pytest
 
 from runtime.shared.circuits import CircuitConfig
-from runtime.shared.circuits.window import Window
+from runtime.shared.circuits.recent_calls import RecentCalls
 
 CONFIG = CircuitConfig(failures=5, failure_rate=0.5, minimum_calls=10, window_s=60)
 
 
 def run(calls: str, step_s: float = 1.0) -> str | None:
     """`.` succeeds, `x` fails; what the last failure gave."""
-    window, why, now = Window(CONFIG), None, 0.0
+    window, why, now = RecentCalls(CONFIG), None, 0.0
     for call in calls:
         now += step_s
         why = window.failed(now) if call == "x" else window.succeeded(now)

@@ -3,7 +3,7 @@
 import random
 from collections import deque
 
-from runtime.shared.aws_client.pacing import Pace
+from runtime.shared.aws_client.adaptive_rate import AdaptiveRate
 from runtime.shared.consumer.cancellation import Cancellation
 from runtime.shared.scope import Scope
 
@@ -21,19 +21,19 @@ class Waits(Scope):
 
 def test_the_rate_settles_below_what_s3_takes() -> None:
     scope, limit = Waits(), 100
-    pace = Pace(lambda: scope.now)
+    rate = AdaptiveRate(lambda: scope.now)
     recent: deque[float] = deque()
     refused: list[float] = []
     granted: list[float] = []
     noise = random.Random(3)
     while scope.now < 190:
-        pace.wait(scope)
+        rate.wait(scope)
         scope.now += 0.001 * noise.random()
         while recent and recent[0] < scope.now - 1:
             recent.popleft()
         if len(recent) >= limit:
             refused.append(scope.now)
-            pace.slow_down()
+            rate.slow_down()
         else:
             recent.append(scope.now)
             granted.append(scope.now)
@@ -44,24 +44,24 @@ def test_the_rate_settles_below_what_s3_takes() -> None:
 
 def test_without_slow_down_there_is_no_limit_and_it_ends_again() -> None:
     scope = Waits()
-    pace = Pace(lambda: scope.now)
+    rate = AdaptiveRate(lambda: scope.now)
     for _ in range(1_000):
-        pace.wait(scope)
+        rate.wait(scope)
     assert scope.now == 100.0
-    pace.slow_down()
-    assert pace.rate is not None
+    rate.slow_down()
+    assert rate.per_s is not None
     scope.now += 200
-    pace.wait(scope)
-    assert pace.rate is None
+    rate.wait(scope)
+    assert rate.per_s is None
 
 
 def test_answers_to_what_was_under_way_count_once() -> None:
     scope = Waits()
-    pace = Pace(lambda: scope.now)
+    rate = AdaptiveRate(lambda: scope.now)
     for _ in range(100):
-        pace.wait(scope)
+        rate.wait(scope)
     scope.now += 1
     for _ in range(20):
-        pace.slow_down()
-    assert pace.rate is not None
-    assert pace.rate >= 40
+        rate.slow_down()
+    assert rate.per_s is not None
+    assert rate.per_s >= 40

@@ -7,7 +7,7 @@ from .config import CircuitConfig
 _MOST_CALLS = 1_000
 
 
-class Window:
+class RecentCalls:
     """The calls within the window, and the failures in a row."""
 
     def __init__(self, config: CircuitConfig) -> None:
