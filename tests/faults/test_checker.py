@@ -204,6 +204,12 @@ def test_a_count_is_of_the_moment_when_the_end_was_said() -> None:
         {**transition("j", "TASK#1", "claimed", "done"), "to": {"status": "done", "file_id": "f"}},
     ]
     assert check(expected, state).findings == []
+    # An earlier try of it had written the file by then.
+    state["transitions"][0]["to"]["finished_at"] = 10.0
+    state["first_written"] = {"exports/j/a.json": 9.0}
+    assert check(expected, state).unaccounted == 1
+    state["first_written"] = {"exports/j/a.json": 11.0}
+    assert check(expected, state).findings == []
     state["transitions"].reverse()
     assert check(expected, state).unaccounted == 1
 

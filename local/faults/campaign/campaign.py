@@ -135,6 +135,7 @@ class _Campaign:
             self._places,
             events=observe.journalled(self._journal),
             writes=observe.object_writes(self._journal),
+            first_written=observe.first_written(self._journal),
         ).to_plain()
         expected = self._seeded.expectations.to_plain()
         for name, document in (("expected", expected), ("observed", seen)):

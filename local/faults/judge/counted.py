@@ -1,6 +1,7 @@
 """What a job's count must have found: the count is of the moment when the job's end was said.
 
-A task that an operator brings back later, while the job stays failed for another one, is not counted again.
+A task that an operator brings back later, while the job stays failed for another one, is not counted again;
+what an earlier try of it had written by then was there all the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,21 +11,29 @@ from typing import Any
 def missing_when_said(job: str, expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
     """The expected paths that were not in S3 when the job's last end was said."""
     missing = list(expected.get("missing", {}).get(job, ()))
-    for file in _done_later(job, seen["transitions"]):
+    ended_at, files = _done_later(job, seen["transitions"])
+    written = seen.get("first_written", {})
+    for file in files:
         entries = expected["entries"].get(f"{job}/{file}", {})
-        missing += [path for path, outcome in entries.items() if outcome == "uploaded"]
+        missing += [
+            path
+            for path, outcome in entries.items()
+            if outcome == "uploaded" and written.get(f"exports/{job}/{path}", ended_at) >= ended_at
+        ]
     return missing
 
 
-def _done_later(job: str, transitions: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Files whose task became done after the job had last ended."""
+def _done_later(job: str, transitions: Sequence[Mapping[str, Any]]) -> tuple[float, set[str]]:
+    """When the job last ended, and the files whose task became done after that."""
     done: set[str] = set()
+    ended_at = 0.0
     for change in transitions:
         if change["export_job_id"] != job:
             continue
         status = change["to"].get("status")
         if change["item"] == "JOB" and status in ("completed", "incomplete", "failed"):
             done.clear()
+            ended_at = float(change["to"].get("finished_at", 0))
         elif status == "done" and change["item"].startswith("TASK#") and "#PART#" not in change["item"]:
             done.add(str(change["to"].get("file_id")))
-    return done
+    return ended_at, done

@@ -34,6 +34,7 @@ class Observation:
     parked: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # queue → body, attributes
     left_on_queues: dict[str, int] = field(default_factory=dict)
     object_writes: dict[str, int] = field(default_factory=dict)  # key → how often it was written
+    first_written: dict[str, float] = field(default_factory=dict)  # key → when, in seconds since 1970
     uploads_left: int = 0
 
     def to_plain(self) -> dict[str, Any]:
@@ -88,12 +89,21 @@ def object_writes(journal: Path) -> dict[str, int]:
     return dict(Counter(entry["key"] for entry in _entries(journal, "object")))
 
 
+def first_written(journal: Path) -> dict[str, float]:
+    """When each key was first written, by the same journal."""
+    moments: dict[str, float] = {}
+    for entry in _entries(journal, "object"):
+        moments.setdefault(entry["key"], float(entry["at"]))
+    return moments
+
+
 def observe(
     clients: Clients,
     places: Places,
     *,
     events: list[dict[str, Any]],
     writes: Mapping[str, int] | None = None,
+    first_written: Mapping[str, float] | None = None,
 ) -> Observation:
     """Read everything. Nothing may move meanwhile."""
     s3, sqs = clients("s3"), clients("sqs")
@@ -104,6 +114,7 @@ def observe(
         transitions=list(_transitions(clients("dynamodbstreams"), places.ledger)),
         events=events,
         object_writes=dict(writes or {}),
+        first_written=dict(first_written or {}),
         parked={name: list(messages(sqs, url)) for name, url in places.dlqs.items()},
         left_on_queues={name: sum(depth(sqs, url)) for name, url in places.queues.items()},
         uploads_left=len(uploads),

@@ -1,4 +1,8 @@
-"""Before an entry is refused for its bytes, they are fetched anew: only the same fault twice is its own."""
+"""Before an entry is refused for its bytes, they are fetched anew: only the same fault again is its own.
+
+A cache or a proxy that gives zeros for one range may do so for the next, too, and both faults look alike; so
+where it costs little the same must be seen three times, and twice where it costs a long download.
+"""
 
 import logging
 from collections.abc import Callable
@@ -17,6 +21,7 @@ DISAGREES = frozenset({EntryOutcome.CORRUPT_DATA, EntryOutcome.HEADER_MISMATCH})
 """What is said of bytes that are not what the archive's own directory promises."""
 
 _LOOKS = 4
+_CHEAP_BYTES = 8 * 1024 * 1024
 
 
 def look_again(
@@ -27,6 +32,8 @@ def look_again(
     Raises EntryRejected for what fresh bytes cannot change and for what they show once more; DownloadFailed
     when something else is wrong each time; and as the stream and `read` do.
     """
+    seen = 1
+    enough = 3 if archive.ranged and wanted.stop - wanted.start <= _CHEAP_BYTES else 2
     for _ in range(_LOOKS):
         if refused.outcome not in DISAGREES:
             raise refused
@@ -35,7 +42,8 @@ def look_again(
         try:
             return read(stream)
         except EntryRejected as found:
-            if (found.outcome, found.text) == (refused.outcome, refused.text):
+            seen = seen + 1 if (found.outcome, found.text) == (refused.outcome, refused.text) else 1
+            if seen == enough:
                 raise
             refused = found
         finally:

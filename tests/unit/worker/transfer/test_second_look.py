@@ -35,13 +35,13 @@ def flip(where: int) -> Damage:
     return damage
 
 
-def zeros(answer: int) -> Damage:
-    """All bytes of the nth answer."""
+def zeros(*answers: int) -> Damage:
+    """All bytes of the nth answers."""
     count = [0]
 
     def damage(start: int, data: bytearray) -> None:
         count[0] += 1
-        if count[0] == answer:
+        if count[0] in answers:
             data[:] = bytes(len(data))
 
     return damage
@@ -93,6 +93,12 @@ def test_one_flipped_bit_costs_a_request_and_nothing_else(ready: World, place: s
 @pytest.mark.parametrize("answer", [1, 2, 3])
 def test_an_answer_of_zeros(ready: World, answer: int) -> None:
     ready.behaviour.damage = zeros(answer)
+    check(ready, connections_per_archive=1)
+
+
+def test_zeros_again_for_the_entry_that_was_asked_for_again(ready: World) -> None:
+    """Two answers in a row, wrong alike: of a small entry that is not yet the archive's own fault."""
+    ready.behaviour.damage = zeros(2, 3)
     check(ready, connections_per_archive=1)
 
 
