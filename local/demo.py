@@ -26,6 +26,7 @@ from local.export_api.generated import GeneratedExports, Size, generate
 from local.overrides import BULK_TIMINGS
 from local.platform import Platform
 from local.progress import Snapshot, Watcher
+from local.queue_metrics import queue_metrics
 from local.tasks import Task
 from local.verify import Verification
 from ops.fleet.environment import find
@@ -104,7 +105,8 @@ def _page(console: Console, *, show: bool) -> Iterator[None]:
     if not show:
         yield
         return
-    with PageServer(find("demo")) as page:
+    fleet = find("demo")
+    with queue_metrics(fleet), PageServer(fleet) as page:
         console.print(f"the operator's page: {page.url}")
         yield
         console.print(f"the run has ended; {page.url} stays until Ctrl-C")

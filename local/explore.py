@@ -9,6 +9,7 @@ from rich.console import Console
 from local.demo import export_api
 from local.export_api.generated import generate
 from local.platform import Platform
+from local.queue_metrics import queue_metrics
 from ops.fleet.environment import find
 from ops.page.serve import PageServer
 
@@ -31,7 +32,8 @@ def main() -> int:
             platform.put_metadata(entry.metadata for entry in exports.entries if entry.metadata is not None)
             for service in ("orchestrator", "worker"):
                 platform.run_task(service)
-            with PageServer(find("local")) as page:
+            fleet = find("local")
+            with queue_metrics(fleet), PageServer(fleet) as page:
                 guide = _guide(platform, api_url, page.url, list(exports.catalogue.exports))
                 console.print(guide, markup=False)
                 stop.wait()

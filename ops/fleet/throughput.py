@@ -23,6 +23,10 @@ RATES: Mapping[str, tuple[str, str]] = {
 """The metrics shown, with the service that writes each and its unit."""
 FROM_HOST, HOST_FAILURES = "BytesFromHost", "FailuresOfHost"
 """Of each download host, by the dimension `host`."""
+WAITING = "waiting on "
+"""With a queue's name: a level, the highest of each period."""
+QUEUES_FILE = "queues.jsonl"
+"""Where a local platform keeps those."""
 _RECENT = timedelta(minutes=5)
 _HOST_METRICS = (FROM_HOST, HOST_FAILURES)
 _HOST_ID = "host_"
@@ -31,9 +35,7 @@ Key = tuple[str, str]
 
 
 def series_of(fleet: Fleet, *, window: timedelta, period_s: int) -> list[Series]:
-    """Each of `RATES`, summed per period, those of each download host, and (in an account) what waits on
-    each queue.
-    """
+    """Each of `RATES`, summed per period, those of each download host, and what waits on each queue."""
     if fleet.log_folder is not None:
         return _local(fleet.log_folder, window, period_s)
     return _cloudwatch(fleet, window, period_s)
@@ -133,7 +135,7 @@ def _queue_metrics(fleet: Fleet) -> Iterator[tuple[str, str, str, dict[str, Any]
     for queue in names_of(fleet):
         queue_name = url_of(fleet, queue).rpartition("/")[2]
         yield (
-            f"waiting on {queue}",
+            f"{WAITING}{queue}",
             "Count",
             "Maximum",
             {
@@ -156,6 +158,11 @@ def _local(folder: Path, window: timedelta, period_s: int) -> list[Series]:
             for at, key, value in _observations(file):
                 if at >= since.timestamp() and (key in sums or key[0] in _HOST_METRICS):
                     sums.setdefault(key, defaultdict(float))[int(at // period_s)] += value
+    queues = folder.parent / QUEUES_FILE
+    for at, key, value in _observations(queues) if queues.exists() else ():
+        if at >= since.timestamp():
+            levels = sums.setdefault(key, defaultdict(float))
+            levels[int(at // period_s)] = max(levels[int(at // period_s)], value)
     return [
         Series(
             name=name,

@@ -5,6 +5,7 @@ from datetime import datetime
 from markupsafe import Markup, escape
 
 from ops.fleet.documents import Series
+from ops.fleet.throughput import WAITING
 from ops.fleet.wording import size
 
 _WIDTH, _HEIGHT, _BASE = 600, 120, 100
@@ -20,7 +21,7 @@ _BAR = Markup('<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}"><t
 
 def told(series: Series, value: float) -> str:
     """A value per second, in the metric's unit; of a level, the level."""
-    if series.name.startswith("waiting"):
+    if series.name.startswith(WAITING):
         return f"{value:,.0f}"
     rate = value / series.period_s
     return f"{size(int(rate))}/s" if series.unit == "Bytes" else f"{rate:,.2f}/s"

@@ -8,14 +8,15 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from local.queue_metrics import queue_metrics
 from ops.fleet.circuits import pause
 from ops.fleet.environment import Fleet
 from ops.fleet.overview import look
-from ops.fleet.throughput import hosts_of, rates_of, recent
+from ops.fleet.throughput import QUEUES_FILE, WAITING, hosts_of, rates_of, recent
 from runtime.shared.metrics import Metrics
 from runtime.worker.fetch.hosts import HostTotals
 from runtime.worker.metrics import HostMetrics
-from tests.unit.conftest import REGION
+from tests.unit.conftest import REGION, until
 from tests.unit.ops.conftest import Ops
 from tests.unit.ops.site import Site
 
@@ -43,6 +44,23 @@ def test_the_local_logs_tell_each_hosts_rate_once(site: Site, capsys: pytest.Cap
         ("b.example", 30.0, 1.0, "paused"),
     ]
     assert seen.rates["BytesDownloaded"] == 10_030.0
+
+
+def test_the_backlog_of_a_local_platform_is_a_level_over_time(site: Site) -> None:
+    for number in range(3):
+        site.fleet.client("sqs").send_message(
+            QueueUrl=site.fleet.output("ExportJobsQueueUrl"), MessageBody=str(number)
+        )
+    with queue_metrics(site.fleet):
+        until((site.logs.parent / QUEUES_FILE).exists)
+        until(lambda: "waiting on export-jobs" in (site.logs.parent / QUEUES_FILE).read_text())
+    levels = {
+        one.name: max(point.value for point in one.points)
+        for one in recent(site.fleet)
+        if one.name.startswith(WAITING)
+    }
+    assert levels["waiting on export-jobs"] == 3
+    assert levels["waiting on download-tasks DLQ"] == 0
 
 
 def test_watch_shows_them(site: Site, ops: Ops, capsys: pytest.CaptureFixture[str]) -> None:
