@@ -83,7 +83,7 @@ def _start_up(platform: RehearsalPlatform, rehearsal: Rehearsal) -> None:
 def _build_again(platform: RehearsalPlatform) -> None:
     """From nothing. The image's digest holds its time of making as well, which older engines do not fix."""
     engine, folder = platform.engine, str(ROOT / "runtime")
-    built = engine.run("build", "--no-cache", "--quiet", folder, timeout_s=180).stdout.strip()
+    built = engine.run("build", "--no-cache", "--quiet", folder, timeout_s=300).stdout.strip()
     deployed = next(iter(platform.definitions.values())).container["image"]
     one, other = (engine.inspect(image, "{{json .RootFS.Layers}}") for image in (deployed, built))
     if not one or one != other:
