@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.shared.backoff import Backoff
+from runtime.shared.consumer.sqs_limits import MAX_BATCH, MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-MAX_ENTRIES = 10
-MAX_BATCH_BYTES = 1_048_576
 ATTEMPTS = 6
 # "MessageGroupId" in the SQS API Reference: alphanumeric and punctuation characters, and no space.
 _GROUP_ID = re.compile(r"[!-~]{1,128}")
@@ -85,8 +84,8 @@ def send_all(
 def _taken(messages: Iterable[Outgoing], refused: list[tuple[Outgoing, str]]) -> Iterator[Outgoing]:
     """Those not longer than SQS takes: one too long would have the whole call refused, others included."""
     for message in messages:
-        if message.size > MAX_BATCH_BYTES:
-            refused.append((message, f"it has {message.size} bytes, SQS takes {MAX_BATCH_BYTES}"))
+        if message.size > MAX_MESSAGE_BYTES:
+            refused.append((message, f"it has {message.size} bytes, SQS takes {MAX_MESSAGE_BYTES}"))
         else:
             yield message
 
@@ -104,7 +103,7 @@ def batches(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
     size = 0
     for message in messages:
         its_size = message.size
-        if batch and (len(batch) == MAX_ENTRIES or size + its_size > MAX_BATCH_BYTES):
+        if batch and (len(batch) == MAX_BATCH or size + its_size > MAX_MESSAGE_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(message)

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from runtime.shared.consumer.backoff import MAX_PAUSE_S
+from runtime.shared.consumer.sqs_limits import MAX_VISIBILITY_S, MAX_WAIT_S
 from runtime.shared.contracts import Priority
 from runtime.shared.export_api.profile import VendorProfile
 from runtime.shared.priorities import PriorityQueues
@@ -20,9 +21,7 @@ from runtime.shared.setting_types import HttpUrl, HttpUrlOrNone, NonEmpty, Secon
 
 EXIT_CONFIGURATION = 2
 
-# SQS and ECS own these limits; a value beyond them fails at the first call instead of at start-up.
-SQS_VISIBILITY_CAP_S = 43_200.0
-SQS_WAIT_CAP_S = 20.0
+# ECS owns this limit; a value beyond it fails at the first call instead of at start-up.
 PROTECTION_CAP_MINUTES = 2_880
 
 
@@ -81,11 +80,11 @@ class CommonSettings(VendorProfile):
     """Messages in hand at once, at most. Raise it where CPU and memory are idle and the queue waits; a worker
     takes fewer while its head-room is less.
     """
-    poll_wait_s: Annotated[float, Field(ge=0, le=SQS_WAIT_CAP_S)] = 20
+    poll_wait_s: Annotated[float, Field(ge=0, le=MAX_WAIT_S)] = 20
     """Seconds that one receive waits for messages, whole ones; 20 is SQS's most and costs the fewest calls.
     Lower it only in tests.
     """
-    visibility_timeout_s: Annotated[float, Field(ge=1, lt=SQS_VISIBILITY_CAP_S)] = 300
+    visibility_timeout_s: Annotated[float, Field(ge=1, lt=MAX_VISIBILITY_S)] = 300
     """Seconds that a message stays hidden after each heartbeat, and how long a claim lasts: the wait after a
     crash. Lower it for a quicker return, at the price of more calls.
     """
@@ -97,7 +96,7 @@ class CommonSettings(VendorProfile):
     """Receives that may end with a crash before a message is parked as `crash-loop`; the queue's redrive
     policy allows a few more. Raise it where tasks are often killed.
     """
-    handover_after_s: Annotated[float, Field(gt=0, lt=SQS_VISIBILITY_CAP_S)] = 39_600
+    handover_after_s: Annotated[float, Field(gt=0, lt=MAX_VISIBILITY_S)] = 39_600
     """Seconds after which work in hand is saved and its message given back, before SQS's 12 hours end. Lower
     it to move long work more often.
     """

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from runtime.shared import logs
 from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry, Yield
+from runtime.shared.consumer.sqs_limits import MAX_DELAY_S
 from runtime.shared.contracts import DownloadTask, InvalidMessage, JobCountRequest, parse_download_task
 from runtime.shared.ledger import (
     AlreadyFinished,
@@ -45,7 +46,6 @@ from runtime.worker.processor import ArchiveProcessor, TooLarge
 from runtime.worker.transfer.checkpoints import Checkpoints
 
 _FIRST_LOOK = "first_look_at"
-_LONGEST_DELAY_S = 900.0
 
 _log = logging.getLogger(__name__)
 
@@ -174,7 +174,7 @@ class DownloadHandler:
         wait_s = since + self.metadata_wait_s - self.clock()
         if wait_s <= 0:
             return None
-        return Yield("metadata-may-be-late", {_FIRST_LOOK: since}, min(wait_s, _LONGEST_DELAY_S))
+        return Yield("metadata-may-be-late", {_FIRST_LOOK: since}, min(wait_s, MAX_DELAY_S))
 
 
 def _place(task: DownloadTask | JobCountRequest) -> Place:

@@ -14,6 +14,7 @@ from typing import Protocol
 from runtime.shared.contracts import DownloadTask, ParkReason
 from runtime.shared.export_api import FileRecord
 from runtime.shared.scope import CancellationLike, Scope, scope_of
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import ArchiveRejected, Directory, Limits, Workspace, read_directory
 from runtime.worker.archive.decoders import can_resume
 from runtime.worker.bounds.budget import ByteBudget
@@ -62,7 +63,7 @@ from runtime.worker.transfer.transfer import Transfer
 
 _log = logging.getLogger(__name__)
 
-CHEAP_BYTES = 128 * 1024 * 1024
+CHEAP_BYTES = 128 * MIB
 """What may be fetched again after an interruption before the worker is protected from one."""
 _RESTARTS = 3
 _CHANGES_BEFORE_SPOOLING = 3

@@ -10,11 +10,10 @@ from runtime.shared.consumer import SourceQueue
 from runtime.shared.priorities import PriorityQueues
 from runtime.shared.setting_types import HttpUrl, HttpUrlOrNone, NonEmpty, Seconds
 from runtime.shared.settings import CommonSettings
+from runtime.shared.sizes import GIB, MIB
 from runtime.worker.archive import Limits
 from runtime.worker.fetch.transport import DEFAULT_MAX_REDIRECTS
 
-MIB = 1024 * 1024
-GIB = 1024 * MIB
 _MEMORY_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 Bytes = Annotated[int, Field(ge=0)]

@@ -23,6 +23,7 @@ from runtime.shared.http.errors import TransferError
 from runtime.shared.http.grammar import Head
 from runtime.shared.http.pool import ConnectionPool
 from runtime.shared.scope import Scope
+from runtime.shared.sizes import MIB
 
 _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 60.0
@@ -30,7 +31,7 @@ _ATTEMPTS = 7
 _BACK_OFF_BASE_S = 0.2
 _BACK_OFF_MAX_S = 5.0
 _SLOW_DOWN_PATIENCE_S = 300.0
-_ANSWER_LIMIT = 32 * 1024 * 1024
+_ANSWER_LIMIT = 32 * MIB
 
 
 @dataclass(slots=True, kw_only=True)

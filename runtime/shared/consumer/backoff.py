@@ -4,10 +4,11 @@ import math
 import random
 from collections.abc import Callable
 
+from .sqs_limits import MAX_VISIBILITY_S
+
 MAX_PAUSE_S = 900.0
 """No pause is longer, whoever asks for it: work that waits must be seen again before people look for it."""
 
-VISIBILITY_CAP_S = 43_200
 # The cap counts from the receipt on SQS's clock; a request on the wire needs some of it.
 CAP_MARGIN_S = 30
 
@@ -37,6 +38,6 @@ def visibility_for(delay_s: float, held_s: float) -> int:
 
     SQS refuses what ends beyond 12 hours.
     """
-    room = VISIBILITY_CAP_S - CAP_MARGIN_S - held_s
+    room = MAX_VISIBILITY_S - CAP_MARGIN_S - held_s
     # Limited before it is rounded: rounding refuses an infinity.
     return math.ceil(max(0.0, min(delay_s, math.floor(room))))

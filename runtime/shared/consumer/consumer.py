@@ -32,11 +32,11 @@ from .outcomes import CRASH_LOOP, Crashed, Outcome, Park, Retry, Yield
 from .queues import SourceQueue, read_envelope
 from .settling import Settler
 from .slots import Admission, SlotPool
+from .sqs_limits import MAX_BATCH
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-MAX_RECEIVE = 10
 # How long the poll loop may sit still between two signs of life.
 _PATIENCE_S = 1.0
 _POLL_ERROR_MAX_S = 10.0
@@ -212,7 +212,7 @@ class Consumer:
         return not stuck and not left
 
     def _poll(self, source: SourceQueue) -> None:
-        limit, failures = MAX_RECEIVE, 0
+        limit, failures = MAX_BATCH, 0
         while not self._stopping.is_set():
             self._turned_at[source.url] = self._clock()
             if not self._may_poll():
@@ -235,7 +235,7 @@ class Consumer:
             if failures:
                 self._stopping.wait(full_jitter(failures, base_s=0.5, max_s=_POLL_ERROR_MAX_S))
             # Beside other queues, an empty one may only hold a single slot back while it looks for work.
-            limit = MAX_RECEIVE if received or len(self._queues) == 1 else 1
+            limit = MAX_BATCH if received or len(self._queues) == 1 else 1
 
     def _may_poll(self) -> bool:
         with self._changed:

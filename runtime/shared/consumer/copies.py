@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 from .failures import FailureRun
 from .held import Held
 from .queues import CRASHES, FAILING, FIRST_SEEN, HANDOVERS, LINEAGE, PROGRESS, REASON
+from .sqs_limits import MAX_ATTRIBUTES, MAX_DELAY_S, MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-MAX_MESSAGE_BYTES = 1_048_576
-MAX_ATTRIBUTES = 10
-MAX_DELAY_S = 900
 ERROR_CHARACTERS = 2_000
 
 _OURS = frozenset(

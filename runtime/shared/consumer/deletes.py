@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .backoff import full_jitter
+from .sqs_limits import MAX_BATCH
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-BATCH = 10
 MAX_ATTEMPTS = 6
 
 _log = logging.getLogger(__name__)
@@ -96,15 +96,19 @@ class DeleteBuffer:
                     for pending in group
                     if everything or pending.attempts == 0 or pending.due_at <= now
                 ]
-                if everything or len(waiting) >= BATCH or any(pending.due_at <= now for pending in waiting):
+                if (
+                    everything
+                    or len(waiting) >= MAX_BATCH
+                    or any(pending.due_at <= now for pending in waiting)
+                ):
                     chosen += waiting
             gone = set(map(id, chosen))
             self._pending = [pending for pending in self._pending if id(pending) not in gone]
             self._sending += len(chosen)
         for _, group in groupby(chosen, key=lambda pending: pending.url):
             of_queue = list(group)
-            for start in range(0, len(of_queue), BATCH):
-                batch = of_queue[start : start + BATCH]
+            for start in range(0, len(of_queue), MAX_BATCH):
+                batch = of_queue[start : start + MAX_BATCH]
                 failed = self._send(batch)
                 with self._changed:
                     self._sending -= len(batch)

@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .backoff import visibility_for
 from .cancellation import LeaseLost
 from .held import Held
+from .sqs_limits import MAX_BATCH
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-BATCH = 10
 RENEWAL_THREADS = 4
 # Whoever is within this share of being due goes along with a batch that has to be sent anyway.
 _GOES_ALONG = 0.75
@@ -89,8 +89,8 @@ class Heartbeat:
             if now - held.extended_at >= self._interval_s * _GOES_ALONG:
                 by_queue[held.queue.url].append(held)
         for url, due in by_queue.items():
-            for start in range(0, len(due), BATCH):
-                self._extend(url, due[start : start + BATCH])
+            for start in range(0, len(due), MAX_BATCH):
+                self._extend(url, due[start : start + MAX_BATCH])
 
     def _extend(self, url: str, due: Sequence[Held]) -> None:
         with self._changed:

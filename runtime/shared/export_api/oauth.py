@@ -19,6 +19,7 @@ from runtime.shared.export_api.credentials import SecretStore, usable
 from runtime.shared.export_api.errors import ApiError, RateLimited, Unauthorised, Unavailable
 from runtime.shared.export_api.profile import VendorProfile
 from runtime.shared.retry_after import retry_after_s
+from runtime.shared.sizes import MIB
 
 # A token is renewed this long before it ends, but a short-lived one is still used for half its life.
 _MARGIN_S = 60.0
@@ -26,7 +27,7 @@ _DEFAULT_LIFE_S = 300.0
 _LONGEST_LIFE_S = 86_400.0
 # Many slots are refused at the same moment; one new token answers them all.
 _LEAST_AGE_S = 2.0
-_MAX_ANSWER_BYTES = 1024 * 1024
+_MAX_ANSWER_BYTES = MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

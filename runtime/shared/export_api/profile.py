@@ -13,11 +13,11 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from runtime.shared.setting_types import HttpUrl, NonEmpty, Seconds
+from runtime.shared.sizes import MIB
 
 JobStatus = Literal["pending", "running", "completed", "failed", "expired"]
 Pagination = Literal["cursor", "next-url", "link-header", "page", "offset"]
 
-MIB = 1024 * 1024
 
 # RFC 3986's pchar, "/" and "?", with RFC 6570's {simple} and {+reserved} expansions of the two ids.
 _LITERAL = r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]"

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import (
     PASSED_OVER,
     ArchiveRejected,
@@ -25,7 +26,7 @@ from runtime.worker.archive import (
 
 _READ = "read"
 _PASSED_OVER = "passed-over"
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = MIB
 
 
 class _File:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from runtime.shared.contracts import ParkReason
+from runtime.shared.sizes import MIB
 from runtime.worker.archive.ending import Ending, find_ending, refuse_rival
 from runtime.worker.archive.entry import Entry, decode_name
 from runtime.worker.archive.errors import ArchiveRejected, BadExtraField
@@ -20,7 +21,7 @@ from runtime.worker.archive.tail import TailReader
 from runtime.worker.archive.walk import Rows, walk
 from runtime.worker.archive.workspace import Content, HeapWorkspace, Workspace, column
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 4 * MIB
 _ENTRY = struct.Struct("<8x2H4x3L2H6x2L")
 _NAME = struct.Struct("<8xH18x2H")  # flags, and the lengths of name and extra fields
 _LET_GO_EVERY = 4_096

@@ -11,6 +11,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from runtime.shared.contracts import ParkReason
+from runtime.shared.sizes import MIB
 from runtime.worker.archive.errors import ArchiveRejected, invalid
 from runtime.worker.archive.limits import ByteSource
 from runtime.worker.archive.placing import Placed, place
@@ -37,7 +38,7 @@ from runtime.worker.archive.tail import TAIL_BYTES, TailReader
 # A candidate may cost a read of the source; an honest comment holds none.
 _MAX_READS = 16
 # How far before the last bytes an end record is looked for that padding or a page's text follows.
-_FAR_BYTES = 1024 * 1024
+_FAR_BYTES = MIB
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.shared.buffer import Buffer
+from runtime.shared.sizes import MIB
 
 __all__ = ["Buffer", "ByteSource", "Limits"]
 
@@ -26,7 +27,7 @@ class Limits:
     """Everything an archive announces is held against these before memory is set aside for it."""
 
     max_entries: int = 1_000_000
-    max_directory_bytes: int = 256 * 1024 * 1024
+    max_directory_bytes: int = 256 * MIB
     max_entry_bytes: int = 5 * 1024**4  # the largest S3 object
     # Exports compress 2 to 50 times, the most repetitive tables some hundred times. Bombs go to deflate's own
     # end, 1,032, and far beyond it with the other methods.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runtime.shared.contracts import EntryOutcome
+from runtime.shared.sizes import MIB
 from runtime.worker.archive.data_errors import (
     broken_off,
     corrupt,
@@ -26,7 +27,7 @@ from runtime.worker.archive.local_header import check_local_header, header_lengt
 from runtime.worker.archive.records import LOCAL, descriptors
 from runtime.worker.archive.resumable_inflate import ResumableInflater
 
-STEP_BYTES = 1024 * 1024
+STEP_BYTES = MIB
 _NOTHING = memoryview(b"")
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runtime.shared.contracts import EntryOutcome, MissingReason
+from runtime.shared.sizes import MIB
 from runtime.worker.count.expected import ExpectedFile
 
-_READ_BYTES = 1024 * 1024
+_READ_BYTES = MIB
 _CACHE_KIB = 16 * 1024
 _ENTRIES, _PART = ".entries.jsonl", ".lines"
 

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from runtime.shared.consumer import Delivery, Done, Outcome, Yield
+from runtime.shared.consumer.sqs_limits import MAX_DELAY_S
 from runtime.shared.ledger import CountClaim, JobCount, JobState, Ledger
 from runtime.shared.reporting import JobReporter
+from runtime.shared.sizes import MIB
 from runtime.worker.count.arrived import arrived_entries, manifest_entries
 from runtime.worker.count.expected import ExpectedFile, ExpectedFiles
 from runtime.worker.manifest.manifest import JSON_LINES
@@ -28,8 +30,7 @@ from runtime.worker.metrics import WorkerMetrics
 _PAGES_PER_SAVE = 10
 # Longer counts are handed on, so that no slot is held by one job.
 _LONGEST_STEP_S = 60.0
-_LONGEST_DELAY_S = 900.0
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = MIB
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class JobCounter:
     def _settle(self, state: JobState, claim: CountClaim, delivery: Delivery) -> Outcome:
         wait_s = claim.first_look_at + self.metadata_wait_s - self.clock()
         if wait_s > 0:
-            return Yield("metadata-may-be-late", delay_s=min(wait_s, _LONGEST_DELAY_S))
+            return Yield("metadata-may-be-late", delay_s=min(wait_s, MAX_DELAY_S))
         counted = self._count(state, claim, delivery)
         if counted is None:
             return Yield("counting")

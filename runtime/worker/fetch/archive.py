@@ -7,6 +7,7 @@ from typing import Protocol
 
 from runtime.shared.http.errors import TransferError
 from runtime.shared.http.grammar import Head
+from runtime.shared.sizes import MIB
 from runtime.worker.fetch.content_coding import content_coding
 from runtime.worker.fetch.errors import NoRanges
 from runtime.worker.fetch.identity import Identity, content_range, unsatisfied_size
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 # The end record with the longest comment it may have (22 + 65,535): one read finds most directories whole.
 TAIL_BYTES = 65_557
-_SMALL_BYTES = 1024 * 1024  # a whole answer of this length is cheaper fetched again than asked about
+_SMALL_BYTES = MIB  # a whole answer of this length is cheaper fetched again than asked about
 
 
 class ByteStream(Protocol):

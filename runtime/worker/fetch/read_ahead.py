@@ -10,9 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
 from runtime.shared import logs
+from runtime.shared.sizes import MIB
 from runtime.worker.fetch.archive import ByteStream
 
-BLOCK_BYTES = 4 * 1024 * 1024
+BLOCK_BYTES = 4 * MIB
 
 _Block = tuple[int, int, "Future[memoryview]"]
 

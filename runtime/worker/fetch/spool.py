@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from runtime.shared.http.errors import TransferError
 from runtime.shared.http.grammar import Head
+from runtime.shared.sizes import MIB
 from runtime.worker.bounds.budget import ByteBudget, Grant
 from runtime.worker.fetch.content_coding import Body, body_of
 from runtime.worker.fetch.errors import ArchiveChanged, DownloadFailed, NoRanges, NoScratchSpace
@@ -30,7 +31,7 @@ T = TypeVar("T")
 _MOST_DOWNLOADS = 4  # of one archive, until two agree on the bytes in doubt
 _BUFFER_BYTES = 256 * 1024
 _SHARE_OF_TABLES = 4  # one in so many bytes is for what plans keep of an archive's entries
-_STEP_BYTES = 64 * 1024 * 1024  # taken at a time when the archive's size is not announced
+_STEP_BYTES = 64 * MIB  # taken at a time when the archive's size is not announced
 
 
 class Scratch:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from runtime.shared.contracts import DownloadTask
+from runtime.shared.sizes import MIB
 from runtime.worker.fetch.errors import ArchiveChanged
 from runtime.worker.manifest.manifest import JSON_LINES, ArchiveIdentity, Manifest, ManifestKeys
 from runtime.worker.manifest.paths import MODULUS
 from runtime.worker.manifest.publish import Fence, Publisher
 
-_READ_BYTES = 1024 * 1024
+_READ_BYTES = MIB
 
 
 class Joiner:

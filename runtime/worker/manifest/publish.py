@@ -12,7 +12,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-_PART_BYTES = 8 * 1024 * 1024
+from runtime.shared.sizes import MIB
+
+_PART_BYTES = 8 * MIB
 _ATTEMPTS = 5
 _OVERTAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 

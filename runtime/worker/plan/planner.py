@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from runtime.shared.contracts import EntryOutcome
 from runtime.shared.scope import Scope
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import PASSED_OVER, Directory, Entry, Limits, judge
 from runtime.worker.aws.objects import ObjectStore
 from runtime.worker.plan.metadata import Expected, InvalidItem, MetadataTable
@@ -21,7 +22,7 @@ from runtime.worker.plan.wanted import WantedEntries
 _MAX_KEY_BYTES = 1_024
 _BLOCK_ENTRIES = 4_096
 
-PLANNING_BYTES = 10 * 1024 * 1024
+PLANNING_BYTES = 10 * MIB
 """What planning holds in memory at most: a block of the directory as it is read (twice 4 MiB), or a block of
 entries with their metadata (2 KiB each)."""
 

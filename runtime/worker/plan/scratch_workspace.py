@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runtime.shared.sizes import MIB
 from runtime.worker.archive.limits import Buffer
 from runtime.worker.archive.workspace import Code, Content
 from runtime.worker.bounds.budget import Grant
@@ -17,7 +18,7 @@ from runtime.worker.fetch.errors import NoScratchSpace
 from runtime.worker.fetch.spool import Scratch
 
 _HEAP_BYTES = 128 * 1024  # of one spill, before it goes to disk
-_STEP_BYTES = 16 * 1024 * 1024  # taken of the disk's budget at a time
+_STEP_BYTES = 16 * MIB  # taken of the disk's budget at a time
 
 
 class ScratchSpill:

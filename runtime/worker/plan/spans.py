@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from runtime.shared.sizes import MIB
 from runtime.worker.plan.wanted import Wanted
 
 _OVERHEAD = 0.1
-_LEAST_PIECE_BYTES = 4 * 1024 * 1024
-_MOST_PIECE_BYTES = 64 * 1024 * 1024
+_LEAST_PIECE_BYTES = 4 * MIB
+_MOST_PIECE_BYTES = 64 * MIB
 _MOST_PIECE_SPANS = 1_024
 _PIECES_PER_CONNECTION = 4
 

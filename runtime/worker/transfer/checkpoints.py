@@ -11,9 +11,10 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import ReaderState
 
-_MOST_STATE_BYTES = 1024 * 1024
+_MOST_STATE_BYTES = MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

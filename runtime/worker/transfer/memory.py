@@ -8,11 +8,11 @@ slow downloads hold little, and a few fast ones all they can use.
 
 from dataclasses import dataclass
 
-from runtime.worker.settings import MIB
+from runtime.shared.sizes import MIB
 from runtime.worker.transfer.multipart import MIN_PART_BYTES
 
 BLOCK_RAW_BYTES = 512 * 1024
-BLOCK_OUTPUT_BYTES = 2 * 1024 * 1024
+BLOCK_OUTPUT_BYTES = 2 * MIB
 PART_BYTES = 8 * MIB
 LEAST_BLOCK_RAW_BYTES = 64 * 1024
 _STREAM_BYTES = 256 * 1024  # read buffer, decompressor with its output, frame

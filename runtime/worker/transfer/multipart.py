@@ -15,13 +15,14 @@ from runtime.shared import logs
 from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.buffer import Buffer
 from runtime.shared.scope import Scope
+from runtime.shared.sizes import MIB
 from runtime.worker.aws.objects import Description, ObjectStore, StreamedPart, UploadedPart
 from runtime.worker.bounds.budget import Grant
 from runtime.worker.bounds.window import Ticket, Window
 
 _log = logging.getLogger(__name__)
 
-MIN_PART_BYTES = 5 * 1024 * 1024
+MIN_PART_BYTES = 5 * MIB
 _PARTS_IN_FLIGHT = 3  # of one object
 
 

@@ -10,6 +10,7 @@ import hashlib
 import threading
 from dataclasses import dataclass
 
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import ReaderState
 from runtime.worker.aws.objects import UploadedPart
 from runtime.worker.plan.wanted import Wanted
@@ -17,7 +18,7 @@ from runtime.worker.transfer.checkpoints import Checkpoint
 from runtime.worker.transfer.transfer import Transfer
 
 # With the parts on their way, and the one being filled, what a crash loses stays below 64 MB.
-SAVE_EVERY_BYTES = 24 * 1024 * 1024
+SAVE_EVERY_BYTES = 24 * MIB
 
 
 @dataclass(frozen=True)

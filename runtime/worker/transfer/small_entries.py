@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from runtime.shared.aws_client.client import Exchange
 from runtime.shared.buffer import Buffer
 from runtime.shared.contracts import EntryOutcome
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import EntryRejected, read_entry
 from runtime.worker.fetch.archive import ByteStream
 from runtime.worker.plan.wanted import Wanted
@@ -19,7 +20,7 @@ from runtime.worker.transfer.second_look import look_again
 from runtime.worker.transfer.transfer import Transfer
 
 MAX_RAW_BYTES = 256 * 1024
-MAX_SIZE = 1024 * 1024
+MAX_SIZE = MIB
 _REQUESTS_IN_FLIGHT = 8
 
 

@@ -461,7 +461,7 @@ def test_a_task_that_sqs_refuses_is_parked_and_holds_no_other_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = record("long") | {"download_url": "/d/long?" + "x" * 3_000}
-    monkeypatch.setattr("runtime.shared.sending.MAX_BATCH_BYTES", 2_500)
+    monkeypatch.setattr("runtime.shared.sending.MAX_MESSAGE_BYTES", 2_500)
     assert world.handler(Vendor([[record("a"), long], [record("b")]]))(delivery(JOB)) == Done()
     assert {task["file_id"] for task in world.tasks()} == {"a", "b"}
     state = world.ledger.job_state("job")

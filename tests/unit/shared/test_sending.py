@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.shared.consumer.sqs_limits import MAX_MESSAGE_BYTES
 from runtime.shared.sending import (
-    MAX_BATCH_BYTES,
     MessagesRefused,
     NotSent,
     Outgoing,
@@ -23,7 +23,7 @@ def test_batches_respect_both_limits_and_keep_the_order(sizes: list[int]) -> Non
     messages = [Outgoing("x" * size) for size in sizes]
     grouped = list(batches(messages))
     assert [message for batch in grouped for message in batch] == messages
-    assert all(0 < len(batch) <= 10 and sum(m.size for m in batch) <= MAX_BATCH_BYTES for batch in grouped)
+    assert all(0 < len(batch) <= 10 and sum(m.size for m in batch) <= MAX_MESSAGE_BYTES for batch in grouped)
 
 
 class SendingSqs:
@@ -53,7 +53,7 @@ def test_what_is_never_taken_is_said() -> None:
 def test_a_refused_message_holds_no_other_back() -> None:
     refusal = {"Id": "1", "SenderFault": True, "Code": "InvalidMessageContents", "Message": "no"}
     sqs = SendingSqs([refusal, {"Id": "2", "SenderFault": False}])
-    bodies = [*"abcdefghijkl", "x" * (MAX_BATCH_BYTES + 1), "m"]
+    bodies = [*"abcdefghijkl", "x" * (MAX_MESSAGE_BYTES + 1), "m"]
     with pytest.raises(MessagesRefused, match="refuses 2 messages") as raised:
         send_all(sqs, "q", map(Outgoing, bodies), sleep=lambda _s: None)  # type: ignore[arg-type]
     assert sqs.sent == [list("abcdefghij"), ["c"], ["k", "l", "m"]]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from runtime.shared.consumer import Cancellation, Delivery, SourceQueue, copies
 from runtime.shared.consumer.held import Held
 from runtime.shared.consumer.lineage import Lineage
+from runtime.shared.consumer.sqs_limits import MAX_MESSAGE_BYTES
 from tests.unit.conftest import Clock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,15 +55,15 @@ def test_attributes_fit_and_hold_only_what_sqs_takes(body: str, ours: dict[str, 
 
 
 def test_a_full_message_keeps_its_body_and_loses_our_remarks() -> None:
-    body = "x" * (copies.MAX_MESSAGE_BYTES - 60)
+    body = "x" * (MAX_MESSAGE_BYTES - 60)
     fitted = copies.fit(body, {}, {"reason": "not-a-zip", "error": "é" * 500, "progress": "{}"})
     size = len(body) + sum(len(n) + 6 + len(v["StringValue"].encode()) for n, v in fitted.items())
-    assert size <= copies.MAX_MESSAGE_BYTES
+    assert size <= MAX_MESSAGE_BYTES
     assert fitted["reason"]["StringValue"] == "not-a-zip"
 
 
 def test_progress_that_does_not_fit_is_left_out_whole() -> None:
-    body = "x" * (copies.MAX_MESSAGE_BYTES - 100)
+    body = "x" * (MAX_MESSAGE_BYTES - 100)
     assert "progress" not in copies.fit(body, {}, {"progress": json.dumps({"a": "b" * 200})})
 
 

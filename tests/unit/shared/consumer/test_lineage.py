@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from runtime.shared.consumer import copies
 from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.consumer.queues import read_envelope
+from runtime.shared.consumer.sqs_limits import MAX_MESSAGE_BYTES
 from tests.unit.shared.consumer.test_copies import NOW, held
 
 
@@ -68,5 +69,5 @@ def test_who_only_waited_is_still_the_same_message(lineage: Lineage, *, worked_o
 
 
 def test_a_lineage_that_finds_no_room_is_left_out_whole() -> None:
-    body = "x" * (copies.MAX_MESSAGE_BYTES - 40)
+    body = "x" * (MAX_MESSAGE_BYTES - 40)
     assert "lineage" not in copies.fit(body, {}, {"lineage": "a" * 32 + "/" + "b" * 32})
