@@ -37,9 +37,15 @@ class Operations(ABC):
         self.client("sqs").send_message(QueueUrl=self.output("ExportJobsQueueUrl"), MessageBody=body)
         return body
 
-    def send_raw(self, queue: Queue, body: str) -> None:
-        """Put any body on a queue."""
-        self.client("sqs").send_message(QueueUrl=self.output(f"{queue}QueueUrl"), MessageBody=body)
+    def send_raw(self, queue: Queue, body: str, **attributes: str) -> None:
+        """Put any body on a queue, with attributes that are strings."""
+        self.client("sqs").send_message(
+            QueueUrl=self.output(f"{queue}QueueUrl"),
+            MessageBody=body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        )
 
     def depths(self) -> dict[str, tuple[int, int]]:
         """(waiting or delayed, in flight) of the four queues."""

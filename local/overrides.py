@@ -46,9 +46,9 @@ LOCAL_SHARE: Mapping[str, Mapping[str, str]] = {
 
 
 def container_overrides(
-    service: str, *, export_api: Mapping[str, str], health_port: int, scratch: Path
+    service: str, *, export_api: Mapping[str, str], health_port: int, scratch: Path, traces: Path | None
 ) -> dict[str, str]:
-    """The overrides of one task of this service; `export_api` are the vendor's."""
+    """The overrides of one task of this service; `export_api` are the vendor's, `traces` gets the spans."""
     values = {
         **export_api,
         # Tasks share this machine's network; on Fargate each has its own.
@@ -56,6 +56,8 @@ def container_overrides(
         **FAST_TIMINGS,
         **LOCAL_SHARE[service],
     }
+    if traces is not None:
+        values |= {"TRACING": "file", "TRACING_FILE": str(traces)}
     if service == "worker":
         values["SCRATCH_DIR"] = str(scratch)
     return values

@@ -102,6 +102,11 @@ class Platform(Operations):
         """Create the stacks; a rehearsal does it with the CDK's command line."""
         return deploy(assembly, self.client, endpoint_url=self.account.endpoint_url)
 
+    @property
+    def traces(self) -> Path | None:
+        """Where every task writes its spans, a line of OTLP's JSON for each batch; None: nowhere."""
+        return self.directory / "traces.jsonl"
+
     def _start(self, task: Task) -> Task:
         """Start a task as a process of this checkout; a rehearsal starts a container of the image."""
         return task.start()
@@ -205,6 +210,7 @@ class Platform(Operations):
                 export_api=self._vendor().settings(service),
                 health_port=_free_port(),
                 scratch=scratch,
+                traces=self.traces,
             ),
             **(overrides or {}),
             **self.endpoints.environment(identity),

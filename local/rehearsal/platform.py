@@ -55,6 +55,10 @@ class RehearsalPlatform(Platform):
         environment |= {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
         return CloudTools(environment, self.directory / "tools.log")
 
+    @property
+    def traces(self) -> None:
+        """A container of the image has no file that lasts."""
+
     def _start(self, task: Task) -> Task:
         return self.container(task).start()
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from runtime.shared import tracing
 from runtime.shared.contracts import DownloadTask, Priority, task_id_for
 from runtime.shared.export_api import FileRecord
 from runtime.shared.metrics import Metrics
@@ -34,6 +35,7 @@ class Dispatcher:
 
         Raises NotSent or the client's errors; what went out before stays sent.
         """
+        trace = tracing.carrier()
         sent = send_all(
             self._sqs,
             self._queues.url_of(priority),
@@ -51,6 +53,7 @@ class Dispatcher:
                         run=run if run > 1 else None,
                     ).model_dump_json(exclude_none=True, ensure_ascii=True),
                     group_id=export_job_id,
+                    attributes=trace,
                 )
                 for record in records
             ),

@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.orchestrator.listing import JobLister, ListingFault
 from runtime.orchestrator.settings import OrchestratorSettings
-from runtime.shared import logs
+from runtime.shared import logs, tracing
 from runtime.shared.circuits import CircuitOpen
 from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry, Yield
 from runtime.shared.consumer.backoff import MAX_PAUSE_S
@@ -144,7 +144,7 @@ class ExportJobsHandler:
 
         What is no id travels the same way, as it came, and is parked when it is received.
         """
-        attributes = {FIRST_SEEN: delivery.first_seen.isoformat()}
+        attributes = {FIRST_SEEN: delivery.first_seen.isoformat(), **tracing.carrier()}
         message = parsed.message
         queues = self._settings.export_jobs_queues
         priority = message.priority or queues.priority_at(delivery.queue_url)
@@ -170,15 +170,17 @@ class ExportJobsHandler:
 
     def _job(self, message: ExportJobsMessage, job: str, delivery: Delivery) -> Outcome:
         logs.bind(export_job_id=job)
+        tracing.current().set(export_job_id=job)
         lease_s = self._settings.visibility_timeout_s
         try:
-            claim = self._ledger.claim_job(
-                job,
-                owner=self._owner,
-                lease_s=lease_s,
-                correlation_id=delivery.correlation_id or delivery.message_id,
-                sent_at=delivery.first_seen.timestamp(),
-            )
+            with tracing.span("claim"):
+                claim = self._ledger.claim_job(
+                    job,
+                    owner=self._owner,
+                    lease_s=lease_s,
+                    correlation_id=delivery.correlation_id or delivery.message_id,
+                    sent_at=delivery.first_seen.timestamp(),
+                )
         except AlreadyFinished as finished:
             _log.info("The job has been listed before (%s)", finished.status)
             self._reporter.ask_for_count(self._ledger.job_state(job))
@@ -188,7 +190,10 @@ class ExportJobsHandler:
         delivery.keep_alive(lambda: self._ledger.renew_job(claim, lease_s))
         end: Outcome | JobState | None = None
         try:
-            end = self._list(message, claim, delivery)
+            with tracing.span("list", first_page=claim.listing.pages) as listing:
+                end = self._list(message, claim, delivery)
+                if isinstance(end, JobState):
+                    listing.set(tasks=end.tasks_total)
         finally:
             # The end of a listing ends its claim as well.
             if not isinstance(end, JobState):

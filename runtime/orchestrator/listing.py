@@ -9,6 +9,7 @@ import logging
 from dataclasses import replace
 
 from runtime.orchestrator.dispatcher import Dispatcher
+from runtime.shared import tracing
 from runtime.shared.consumer import Delivery
 from runtime.shared.contracts import DownloadTask, ParkReason, Priority, task_id_for
 from runtime.shared.export_api import ExportApi, NotFound, Page, Refused
@@ -69,7 +70,8 @@ class JobLister:
         while True:
             delivery.cancellation.raise_if_set()
             page, so_far = self._page(claim, so_far, delivery)
-            new = self._dispatch(claim, page, so_far.pages, priority)
+            with tracing.span("dispatch", page=so_far.pages, files=len(page.records)):
+                new = self._dispatch(claim, page, so_far.pages, priority)
             delivery.progressed()
             so_far = replace(
                 self._with_rejected(so_far, page.rejected),

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from runtime.shared import logs
+from runtime.shared import logs, tracing
 from runtime.shared.consumer import Consumer
 from runtime.shared.health import Health, HealthServer
 from runtime.shared.metrics import Metrics
@@ -69,6 +69,7 @@ def serve(
     clean = consumer.stop(settings.stop_timeout_s - settings.stop_margin_s)
     protection.stop()
     close()
+    tracing.stop()
     metrics.stop()
     server.stop()
     _log.info(

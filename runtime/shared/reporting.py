@@ -10,6 +10,7 @@ comes back and asks again.
 import logging
 from typing import TYPE_CHECKING, Any
 
+from runtime.shared import tracing
 from runtime.shared.contracts import JobCountRequest
 from runtime.shared.events import DetailType, EventBus, iso
 from runtime.shared.ledger import JobCount, JobState, Ledger, WorkUnit
@@ -54,7 +55,7 @@ class JobReporter:
         send_all(
             self._sqs,
             self._tasks_queue_url,
-            [Outgoing(request.model_dump_json(), group_id=state.export_job_id)],
+            [Outgoing(request.model_dump_json(), group_id=state.export_job_id, attributes=tracing.carrier())],
         )
 
     def say(self, state: JobState, count: JobCount) -> JobOutcome | None:

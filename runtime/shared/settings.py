@@ -144,6 +144,17 @@ class CommonSettings(VendorProfile):
     minutes.
     """
 
+    tracing: Literal["off", "otlp", "xray", "file"] = "off"
+    """Where spans are sent: nowhere; to an OTLP/HTTP receiver; to X-Ray's own, signed; or into a file."""
+    tracing_endpoint: HttpUrlOrNone = ""
+    """The receiver, such as http://localhost:4318/v1/traces; where empty, X-Ray of the region."""
+    tracing_file: str = ""
+    """Gets a line of OTLP's JSON for each batch of spans."""
+    tracing_sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1
+    """Share of the traces begun here that are recorded; a message that brings a trace is recorded as the
+    trace's beginning decided.
+    """
+
     @property
     def download_tasks_queues(self) -> PriorityQueues:
         return PriorityQueues(
@@ -169,6 +180,10 @@ class CommonSettings(VendorProfile):
             )
         if self.stop_margin_s >= self.stop_timeout_s:
             raise ValueError("STOP_MARGIN_S must be smaller than STOP_TIMEOUT_S")
+        if self.tracing == "otlp" and not self.tracing_endpoint:
+            raise ValueError("TRACING is otlp, and TRACING_ENDPOINT does not say where to send it")
+        if self.tracing == "file" and not self.tracing_file:
+            raise ValueError("TRACING is file, and TRACING_FILE does not say which")
         if self.liveness_limit_s <= self.poll_wait_s:
             raise ValueError(
                 "LIVENESS_LIMIT_S must be longer than POLL_WAIT_S, or every idle poll looks like a deadlock"

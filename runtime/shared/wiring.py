@@ -3,15 +3,15 @@
 import os
 import socket
 import uuid
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 import httpx
 
-from runtime.shared import logs
+from runtime.shared import logs, tracing
 from runtime.shared.aws import AwsClients, aws_clients
 from runtime.shared.circuits import CircuitConfig, Circuits
 from runtime.shared.circuits.announcing import Announcer
@@ -94,6 +94,11 @@ def wire_service(settings: CommonSettings) -> Parts:
         Announcer(metrics, bus),
     )
     owner = f"{socket.gethostname()}:{uuid.uuid4().hex[:12]}"
+    if settings.tracing != "off":
+        # Here, because OpenTelemetry takes a tenth of a second to import, and megabytes.
+        from runtime.shared.tracing.starting import start_tracing
+
+        start_tracing(settings, aws.session, owner=owner)
     http = httpx.Client(
         transport=DeadlineTransport(
             connections=settings.slots + 2, deadline_s=settings.export_api_deadline_s
@@ -169,8 +174,8 @@ def consumer_for(
         polling=parts.aws.polling,
         on_retry=measured,
         on_parked=on_parked,
-        on_settled=partial(count_settled, parts.metrics),
-        unit_of_work=_log_context,
+        on_settled=partial(_settled, parts.metrics),
+        unit_of_work=_unit_of_work,
         admission=admission,
     )
 
@@ -185,5 +190,28 @@ def count_settled(metrics: Metrics, outcome: Outcome | Crashed) -> None:
             metrics.add("SuspectFailures")
 
 
-def _log_context(delivery: Delivery) -> AbstractContextManager[None]:
-    return logs.unit_of_work(message_id=delivery.message_id)
+def _settled(metrics: Metrics, outcome: Outcome | Crashed) -> None:
+    count_settled(metrics, outcome)
+    span = tracing.current()
+    span.set(outcome=type(outcome).__name__.lower())
+    match outcome:
+        case Park() | Retry():
+            span.fail(f"{outcome.reason}: {outcome.error}")
+        case Crashed(error):
+            span.fail(error)
+
+
+@contextmanager
+def _unit_of_work(delivery: Delivery) -> Iterator[None]:
+    """Ids on every log line and a span around it all."""
+    with (
+        tracing.received(
+            delivery.trace,
+            message_id=delivery.message_id,
+            queue=delivery.queue_url.rpartition("/")[2],
+            received=delivery.receive_count,
+            handovers=delivery.handovers,
+        ) as span,
+        logs.unit_of_work(message_id=delivery.message_id, trace_id=span.trace_id),
+    ):
+        yield

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runtime.shared import logs
+from runtime.shared import logs, tracing
 from runtime.shared.consumer import Delivery, Done, FailureRun, Outcome, Park, Retry, Yield
 from runtime.shared.consumer.sqs_limits import MAX_DELAY_S
 from runtime.shared.contracts import DownloadTask, InvalidMessage, JobCountRequest, parse_download_task
@@ -78,8 +78,11 @@ class DownloadHandler:
             try:
                 if isinstance(task, JobCountRequest):
                     logs.bind(export_job_id=task.count_job)
+                    tracing.current().set(export_job_id=task.count_job)
                     return self.counter.settle(self.ledger.job_state(task.count_job), delivery)
-                logs.bind(export_job_id=task.export_job_id, task_id=task.task_id, file_id=task.file_id)
+                ids = {"export_job_id": task.export_job_id, "task_id": task.task_id, "file_id": task.file_id}
+                logs.bind(**ids)
+                tracing.current().set(**ids)
                 return self._work(delivery, task)
             except Exception as error:
                 delivery.cancellation.raise_if_set()
@@ -116,7 +119,10 @@ class DownloadHandler:
     def _work(self, delivery: Delivery, task: DownloadTask) -> Outcome:
         unit = unit_of(task)
         try:
-            claim = self.ledger.claim(unit, owner=self.owner, lease_s=self.lease_s, message=delivery.lineage)
+            with tracing.span("claim"):
+                claim = self.ledger.claim(
+                    unit, owner=self.owner, lease_s=self.lease_s, message=delivery.lineage
+                )
         except AlreadyFinished:
             return self._already_finished(task, unit)
         except Duplicate as copy:
@@ -156,8 +162,11 @@ class DownloadHandler:
         if result.without_metadata and (later := self._look_again(delivery)):
             return later
         if task.part is None:
-            return self.counter.settle(self.ledger.complete(claim, summary_of(result)), delivery)
-        state = self.ledger.complete_part(claim, summary_of(result))
+            with tracing.span("complete"):
+                job = self.ledger.complete(claim, summary_of(result))
+            return self.counter.settle(job, delivery)
+        with tracing.span("complete", part=task.part.index):
+            state = self.ledger.complete_part(claim, summary_of(result))
         return self.parts.join(task) if state.finished else Done()
 
     def _already_finished(self, task: DownloadTask, unit: WorkUnit) -> Outcome:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runtime.shared import tracing
 from runtime.shared.consumer import Done, Outcome, Retry
 from runtime.shared.contracts import DownloadTask
 from runtime.shared.ledger import AlreadyFinished, Claim, Ledger, Split, WorkUnit
@@ -51,12 +52,16 @@ class TaskParts:
 
     def send(self, task: DownloadTask, claim: Claim, split: Split) -> Outcome:
         """Sending them twice is harmless: each part is claimed in the ledger before it is worked on."""
-        messages = [
-            Outgoing(part.model_dump_json(exclude_none=True, ensure_ascii=True), part.export_job_id)
-            for part in part_tasks(task, split)
-        ]
-        send_all(self.sqs, self.queues.url_of(task.priority), messages)
-        self.ledger.parts_sent(claim)
+        with tracing.span("dispatch", parts=len(split.parts)):
+            trace = tracing.carrier()
+            messages = [
+                Outgoing(
+                    part.model_dump_json(exclude_none=True, ensure_ascii=True), part.export_job_id, trace
+                )
+                for part in part_tasks(task, split)
+            ]
+            send_all(self.sqs, self.queues.url_of(task.priority), messages)
+            self.ledger.parts_sent(claim)
         _log.info("Split into %d parts", len(messages))
         return Done()
 
@@ -76,11 +81,13 @@ class TaskParts:
             self.ledger.renew(claim, self.lease_s)
 
         try:
-            manifest = self.joiner.join(task, split.epoch, len(split.parts), fence)
+            with tracing.span("join", parts=len(split.parts)):
+                manifest = self.joiner.join(task, split.epoch, len(split.parts), fence)
         except ArchiveChanged as error:
             self.ledger.restart_split(claim)
             return Retry(reason="archive-changed", error=str(error))
-        self.reporter.ask_for_count(self.ledger.complete(claim, summary_of(manifest)))
+        with tracing.span("complete"):
+            self.reporter.ask_for_count(self.ledger.complete(claim, summary_of(manifest)))
         return Done()
 
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.shared import tracing
 from runtime.shared.contracts import DownloadTask, ParkReason
 from runtime.shared.export_api import FileRecord
 from runtime.shared.scope import CancellationLike, Scope, scope_of
@@ -268,17 +269,19 @@ class ArchiveProcessor:
             attempt.protected.enter_context(self.protect(attempt.cancellation))
 
         with self.hosts.call(locator.url, _Growth(attempt.meter)) as host_is_well:
-            with timings.stage("open"):
+            with tracing.span("open", ranges=ranges), timings.stage("open"):
                 archive = open_archive(connector, self.scratch, ranges=ranges, anew=anew, on_spool=protect)
             host_is_well()
             try:
                 reads = RecordedReads(archive)
                 # Given back before the transfer's is asked for: who holds a grant never waits for another.
                 with self.memory.acquire(PLANNING_BYTES, scope):
-                    with timings.stage("open"):
+                    with tracing.span("open", bytes=archive.size) as opening, timings.stage("open"):
                         directory = self._directory(attempt, archive, reads)
-                    with timings.stage("plan"):
+                        opening.set(entries=len(directory))
+                    with tracing.span("plan") as planning, timings.stage("plan"):
                         plan = self._plan(attempt, directory)
+                        planning.set(wanted=len(plan.wanted), bytes=plan.bytes_to_fetch)
                 if may_split and plan.bytes_to_fetch > self.settings.split_bytes:
                     cut = split_ranges(plan, len(directory), self.settings.split_bytes)
                     if len(cut) > 1:
@@ -349,7 +352,9 @@ class ArchiveProcessor:
                 connections=connections,
                 lane_bytes=need.lane,
             )
-            work_through(transfer, lanes)
+            with tracing.span("upload") as uploading:
+                work_through(transfer, lanes)
+                uploading.set(objects=transfer.objects_uploaded, bytes=transfer.bytes_uploaded)
             return transfer
 
     def _publish(
@@ -377,7 +382,10 @@ class ArchiveProcessor:
             notes=directory.notes,
         )
         keys = ManifestKeys.of(self.settings.manifest_prefix, task)
-        # The lines first: whoever sees the manifest finds them complete.
-        self.publisher.publish(keys.entries, lambda: entry_lines(plan.results), JSON_LINES, attempt.fence)
-        self.publisher.publish(keys.manifest, lambda: [manifest.to_json()], "application/json", attempt.fence)
+        with tracing.span("publish", entries=len(plan.results), rejected=manifest.rejected):
+            # The lines first: whoever sees the manifest finds them complete.
+            self.publisher.publish(keys.entries, lambda: entry_lines(plan.results), JSON_LINES, attempt.fence)
+            self.publisher.publish(
+                keys.manifest, lambda: [manifest.to_json()], "application/json", attempt.fence
+            )
         return manifest

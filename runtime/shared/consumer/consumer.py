@@ -287,6 +287,7 @@ class Consumer:
             clock=self._clock,
             progressed_at=self._clock(),
             queue_url=held.queue.url,
+            trace=envelope.trace,
         )
         with self._changed:
             self._in_hand.add(held)

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from runtime.shared import tracing
+
 from .failures import FailureRun
 from .held import Held
 from .queues import CRASHES, FAILING, FIRST_SEEN, HANDOVERS, LINEAGE, PROGRESS, REASON
@@ -35,6 +37,7 @@ _OURS = frozenset(
         PROGRESS,
     )
 )
+_WHOLE = (PROGRESS, LINEAGE, *tracing.CONTEXT_ATTRIBUTES)
 _NOT_ALLOWED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _log = logging.getLogger(__name__)
@@ -91,7 +94,7 @@ def fit(
     body: str, foreign: Mapping[str, Mapping[str, Any]], ours: Mapping[str, str]
 ) -> dict[str, Mapping[str, Any]]:
     """The attributes to send: foreign ones first, then ours in their order as far as there is room."""
-    fitted = {name: value for name, value in foreign.items() if name not in _OURS}
+    fitted = {name: value for name, value in foreign.items() if name not in _OURS and name not in ours}
     room = MAX_MESSAGE_BYTES - len(body.encode()) - sum(_size(name, value) for name, value in fitted.items())
     for name, text in ours.items():
         clean = _NOT_ALLOWED.sub("\ufffd", text)
@@ -103,7 +106,7 @@ def fit(
                 _log.warning(
                     "Saved progress does not fit into the message; the work starts from the beginning"
                 )
-            if name in (PROGRESS, LINEAGE):  # half of it would be something else
+            if name in _WHOLE:  # half of it would be something else
                 continue
             clean = clean.encode()[: room - overhead].decode(errors="ignore")
         if clean:
@@ -125,5 +128,7 @@ def _send(sqs: "SQSClient", url: str, held: Held, ours: Mapping[str, str], **opt
     }
     if held.delivery.group_id is not None:
         options["MessageGroupId"] = held.delivery.group_id
+    # Last, so that it gives way to all else: without it the work is whole, and only its trace in two pieces.
+    ours = {**ours, **tracing.carried_on(held.delivery.trace)}
     attributes: dict[str, Any] = dict(fit(body, foreign, ours))
     sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes, **options)

@@ -37,6 +37,8 @@ class Delivery:
     """The transient failures that led here, as the message tells them."""
     queue_url: str = ""
     """Where it was received."""
+    trace: Mapping[str, str] = field(default_factory=dict)
+    """The W3C trace context that it brought."""
     correlation_id: str | None = None
     """Set by the handler once it has read the body; written beside a parked message."""
     worked_on: bool = False

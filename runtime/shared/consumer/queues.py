@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runtime.shared.tracing import CONTEXT_ATTRIBUTES
+
 from .failures import FailureRun
 from .lineage import Lineage
 
@@ -50,6 +52,8 @@ class Envelope:
     lineage: Lineage
     progress: Mapping[str, Any]
     failures: FailureRun | None
+    trace: Mapping[str, str]
+    """The W3C trace context that it brings, unread."""
 
 
 def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
@@ -76,6 +80,7 @@ def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
         lineage=Lineage.of(custom.get(LINEAGE), str(message.get("MessageId", ""))),
         progress=_mapping(custom.get(PROGRESS)),
         failures=FailureRun.of(custom.get(FAILING)),
+        trace={name: custom[name] for name in CONTEXT_ATTRIBUTES if name in custom},
     )
 
 

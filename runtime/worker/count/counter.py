@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from runtime.shared import tracing
 from runtime.shared.consumer import Delivery, Done, Outcome, Yield
 from runtime.shared.consumer.sqs_limits import MAX_DELAY_S
 from runtime.shared.ledger import CountClaim, JobCount, JobState, Ledger
@@ -64,7 +65,8 @@ class JobCounter:
         delivery.keep_alive(lambda: self.ledger.renew_count(claim, self.lease_s))
         done = False
         try:
-            outcome = self._settle(state, claim, delivery)
+            with tracing.span("count"):
+                outcome = self._settle(state, claim, delivery)
             done = isinstance(outcome, Done)
             return outcome
         finally:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from runtime.shared import logs
+from runtime.shared import logs, tracing
 from runtime.worker.bounds.budget import ByteBudget, Grant
 from runtime.worker.fetch.archive import ByteStream
 from runtime.worker.fetch.read_ahead import BLOCK_BYTES, ReadAheadStream
@@ -79,18 +79,20 @@ def work_through(transfer: Transfer, lanes: Lanes) -> None:
     pieces = max(1, len(transfer.pieces))
     futures: list[Future[None]] = []
     try:
-        for _ in range(lanes.take_helpers(min(lanes.connections, pieces) - 1)):
-            grant = lanes.memory.try_acquire(lanes.lane_bytes)
-            if grant is None:
-                lanes.idle_helpers.release()
-                continue
-            future = lanes.helpers.submit(logs.carry(_help), transfer, lanes, pieces)
-            future.add_done_callback(partial(_release, grant, lanes))
-            futures.append(future)
-        _lane(transfer, lanes, pieces)
-        for future in futures:
-            if not future.cancel():  # still queued behind other archives: nothing is left for it to do
-                future.result()
+        with tracing.span("fetch", pieces=len(transfer.pieces)) as fetching:
+            for _ in range(lanes.take_helpers(min(lanes.connections, pieces) - 1)):
+                grant = lanes.memory.try_acquire(lanes.lane_bytes)
+                if grant is None:
+                    lanes.idle_helpers.release()
+                    continue
+                future = lanes.helpers.submit(logs.carry(_help), transfer, lanes, pieces)
+                future.add_done_callback(partial(_release, grant, lanes))
+                futures.append(future)
+            fetching.set(helpers=len(futures))
+            _lane(transfer, lanes, pieces)
+            for future in futures:
+                if not future.cancel():  # still queued behind other archives: nothing is left for it to do
+                    future.result()
         transfer.uploader.window.drain()
     except BaseException as error:
         transfer.scope.fail(error)

@@ -10,6 +10,7 @@ import random
 import time
 from dataclasses import dataclass
 
+from runtime.shared import tracing
 from runtime.worker.archive import EntryReader, EntryRejected
 from runtime.worker.archive.data_errors import corrupt
 from runtime.worker.archive.methods import STORED
@@ -32,6 +33,8 @@ _PAUSE_S = 2.0
 # Going on in the middle of an entry costs a tenth of the speed of inflating it: not worth it for what is read
 # again from its beginning within this time.
 _RESTART_S = 10.0
+# Such an entry has a span of its own: there are few of them, and the time they take is to be seen.
+_TRACED_BYTES = 64 * 1024 * 1024
 
 
 def stream_entry(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
@@ -39,6 +42,14 @@ def stream_entry(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None
 
     Raises as the stream and the store do, or what the scope ended with; a bad entry is rejected.
     """
+    if wanted.entry.size < _TRACED_BYTES:
+        _judge(transfer, wanted, stream)
+        return
+    with tracing.span("entry", entry=wanted.entry.name[:1_024], bytes=wanted.entry.size):
+        _judge(transfer, wanted, stream)
+
+
+def _judge(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
     try:
         try:
             _resume_or_begin(transfer, wanted, stream)

@@ -33,6 +33,7 @@ class Transfer:
     pieces: Pieces
     advanced: Callable[[], None]
     checkpoints: Checkpoints
+    objects_uploaded: int = 0
     bytes_uploaded: int = 0
     bytes_resumed: int = 0
     rate: float | None = None
@@ -60,6 +61,7 @@ class Transfer:
         """The object is visible."""
         result.uploaded()
         with self._lock:
+            self.objects_uploaded += 1
             self.bytes_uploaded += result.entry.size
         self.advanced()
 

@@ -67,6 +67,17 @@ def test_progress_that_does_not_fit_is_left_out_whole() -> None:
     assert "progress" not in copies.fit(body, {}, {"progress": json.dumps({"a": "b" * 200})})
 
 
+def test_a_trace_gives_way_whole_and_last() -> None:
+    trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    body = "x" * (MAX_MESSAGE_BYTES - 60)
+    assert copies.fit(body, {}, trace) == {}
+    foreign = {f"a{number}": {"DataType": "String", "StringValue": "v"} for number in range(9)}
+    fitted = copies.fit("body", foreign, {"lineage": "a/b", **trace})
+    assert fitted.keys() == {*foreign, "lineage"}
+    malformed = {"traceparent": {"DataType": "String", "StringValue": "not one"}}
+    assert copies.fit("body", malformed, trace)["traceparent"]["StringValue"] == trace["traceparent"]
+
+
 def test_an_endless_delay_is_the_longest_that_sqs_takes() -> None:
     sent: list[int] = []
 
