@@ -1,1 +1,1 @@
-"""What runs in the containers: the orchestrator and the worker, one image for both."""
+"""The services that run in the containers: the orchestrator and the worker, one image for both."""

@@ -113,7 +113,7 @@ def _needed_by(binary: Path) -> Iterator[Path]:
 
 
 def _run(*command: str) -> str:
-    """What a tool of the build stage prints; `ldd` fails for a static binary, which needs nothing."""
+    """The output of a tool of the build stage; `ldd` fails for a static binary, which needs nothing."""
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 -- our own words
     return done.stdout
 

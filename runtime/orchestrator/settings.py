@@ -1,4 +1,4 @@
-"""What the orchestrator reads from its environment beyond the common settings."""
+"""The orchestrator's settings beyond the common ones, read from its environment."""
 
 from typing import Annotated, Literal, Self
 
@@ -49,7 +49,7 @@ class OrchestratorSettings(CommonSettings):
 
     @property
     def sources(self) -> list[SourceQueue]:
-        """What the orchestrator consumes from."""
+        """The queues that the orchestrator consumes from."""
         dlqs = PriorityQueues(
             normal=self.export_jobs_dlq_url,
             high=self.export_jobs_high_dlq_url,

@@ -1,1 +1,1 @@
-"""What both services stand on; knows neither of them."""
+"""The ground that both services stand on; it knows neither of them."""

@@ -30,7 +30,7 @@ _SPARE_CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsClients:
-    """What both services use; `session` makes further clients in the same way."""
+    """The clients that both services use; `session` makes further ones in the same way."""
 
     session: boto3.Session
     sqs: "SQSClient"

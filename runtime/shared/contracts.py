@@ -96,7 +96,7 @@ NOT_OURS = frozenset(
 
 
 class EntryOutcome(StrEnum):
-    """What became of one entry of an archive; one per line of the entries manifest.
+    """The outcome of one entry of an archive; one per line of the entries manifest.
 
     Whom to call differs. `corrupt-data`: the entry disagrees with its own archive's directory (CRC-32, sizes,
     compressed data), in two separate fetches: the vendor has made or stored a broken archive.
@@ -310,7 +310,7 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _unwrap(document: dict[str, Any]) -> dict[str, Any]:
-    """What SNS (`Message`, text) and EventBridge (`detail`, an object or its text) have put around a body."""
+    """The body without the wrapping of SNS (`Message`, text) or EventBridge (`detail`, object or text)."""
     for _ in range(_MAX_WRAPPERS):
         if "export_job_ids" in document:
             break

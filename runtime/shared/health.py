@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """What an endpoint answers."""
+    """An endpoint's answer."""
 
     ok: bool
     detail: dict[str, Any]

@@ -66,7 +66,7 @@ class Leaving:
         return self._decide()
 
     def answered(self, failure: str | None) -> bool:
-        """What the agent said to a request for protection: a deployment may be waiting for this very task."""
+        """Note the agent's answer to a request for protection: a deployment may wait for this very task."""
         self._blocked = failure == "DEPLOYMENT_BLOCKED"
         return self._decide()
 

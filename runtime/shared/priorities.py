@@ -22,12 +22,12 @@ class PriorityQueues:
         return {"high": self.high, "low": self.low}.get(priority or "normal", "") or self.normal
 
     def priority_at(self, url: str) -> Priority | None:
-        """What work on that queue is, when it does not say so itself; None while one queue takes all."""
+        """The priority of work on that queue which does not name its own; None while one queue takes all."""
         named: tuple[Priority, ...] = ("high", "low")
         return next((name for name in named if url and getattr(self, name) == url), None)
 
     def sources(self, dlqs: "PriorityQueues", weights: Mapping[Priority, int]) -> list[SourceQueue]:
-        """What to consume from, each queue with its share of the slots, so that low work goes on too."""
+        """The queues to consume from, each with its share of the slots, so that low work goes on too."""
         return [
             SourceQueue(url, getattr(dlqs, name), weights[name])
             for name in PRIORITIES

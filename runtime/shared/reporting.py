@@ -104,14 +104,14 @@ class JobReporter:
 
 
 def verdict(state: JobState, count: JobCount) -> JobOutcome:
-    """What an ended job is, now that it has been counted."""
+    """The outcome of an ended job, now that it has been counted."""
     if state.failed:
         return "failed"
     return "incomplete" if count.missing else "completed"
 
 
 def _identity(state: JobState) -> str:
-    """What tells the event from another of its type: each run of a job has its own."""
+    """The event's identity among those of its type: each run of a job has its own."""
     return state.export_job_id if state.run == 1 else f"{state.export_job_id}:{state.run}"
 
 

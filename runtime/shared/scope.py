@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 class CancellationLike(Protocol):
-    """What the worker needs of the consumer's Cancellation."""
+    """The part of the consumer's Cancellation that the worker needs."""
 
     def is_set(self) -> bool: ...
     def raise_if_set(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What both services read from their environment, checked once before anything else happens.
+"""The settings that both services read from their environment, checked before anything else happens.
 
 `load()` either returns a complete, valid settings object or ends the process with exit code 2 after naming
 every variable that is missing or wrong; no queue has been touched by then. Every duration is a number of

@@ -1,4 +1,4 @@
-"""What the worker measures about its work, in the names that the dashboards and alarms use."""
+"""The worker's metrics about its work, in the names that the dashboards and alarms use."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -65,7 +65,7 @@ class WorkerMetrics:
 
 
 class HostMetrics:
-    """What comes from each download host, and how often it fails, as it grows: asked before each flush."""
+    """The bytes from each download host, and how often it fails, as they grow: asked before each flush."""
 
     def __init__(self, metrics: Metrics, totals: Callable[[], Mapping[str, HostTotals]]) -> None:
         self._metrics = metrics

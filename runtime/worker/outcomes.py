@@ -1,4 +1,4 @@
-"""What an error on an archive's way asks of its message: wait, try again, or park."""
+"""The outcome that an error on an archive's way asks for its message: wait, try again, or park."""
 
 import sqlite3
 
@@ -18,7 +18,7 @@ from runtime.worker.fetch.guard import ForbiddenDownload
 
 
 def outcome_of(error: Exception) -> Outcome | None:
-    """What an error asks for; None for one that nobody foresaw."""
+    """The outcome that an error asks for; None for one that nobody foresaw."""
     match error:
         case ArchiveRejected():
             return Park(error.reason, error.text)

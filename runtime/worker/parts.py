@@ -150,7 +150,7 @@ def unit_of(task: DownloadTask) -> WorkUnit:
 
 
 def summary_of(manifest: Manifest) -> dict[str, int | str]:
-    """What the ledger keeps of a manifest: enough to answer "how did it go" with the job's one query.
+    """The summary that the ledger keeps of a manifest: "how did it go" is answered by the job's one query.
 
     The job adds up the numbers (`TOTALS`).
     """

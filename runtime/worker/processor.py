@@ -74,7 +74,7 @@ _MAY_COME_RIGHT = frozenset({ParkReason.NOT_A_ZIP, ParkReason.TRUNCATED_ARCHIVE}
 
 
 class ExportApiAccess(Protocol):
-    """What a download needs of the Export API."""
+    """The part of the Export API that a download needs."""
 
     def get_file(self, export_job_id: str, file_id: str) -> FileRecord: ...
     def headers_for(self, url: str) -> Mapping[str, str]: ...
@@ -126,7 +126,7 @@ def _in_doubt(plan: ArchivePlan, archive: ArchiveBytes) -> bool:
 
 
 class _Growth:
-    """What a meter, which may have counted before, has counted since."""
+    """The growth since now of a meter that may have counted before."""
 
     def __init__(self, meter: ByteMeter) -> None:
         self._meter = meter

@@ -1,4 +1,4 @@
-"""What the worker reads from its environment, beside what both services share."""
+"""The worker's settings beyond those that both services share, read from its environment."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -158,7 +158,7 @@ class WorkerSettings(CommonSettings):
 
     @property
     def sources(self) -> list[SourceQueue]:
-        """What the worker consumes from."""
+        """The queues that the worker consumes from."""
         dlqs = PriorityQueues(
             normal=self.download_tasks_dlq_url,
             high=self.download_tasks_high_dlq_url,

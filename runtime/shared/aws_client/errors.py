@@ -1,4 +1,4 @@
-"""What AWS answers when it says no, in words an operator can act on."""
+"""AWS's refusals, in words an operator can act on."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What callers use: a guard around each call, which fails at once while the circuit is not closed.
+"""The callers' side: a guard around each call, which fails at once while the circuit is not closed.
 
 A call costs no read and no write: each process watches its own calls, and knows of the others' through the
 view that the keeper refreshes. Only opening a circuit writes.

@@ -117,7 +117,7 @@ class Keeper:
 
 
 def _trouble(kind: DependencyKind, dependency: str) -> str:
-    """What a probe met that speaks against the dependency; "" when nothing does."""
+    """The failure of a probe, where it speaks against the dependency; "" when nothing does."""
     try:
         kind.probe(dependency)
     except Exception as error:  # noqa: BLE001  whatever it met, the circuit has to hear of it

@@ -1,4 +1,4 @@
-"""What one process has seen of one dependency lately. Not thread-safe: its owner locks."""
+"""The recent calls of one process to one dependency. Not thread-safe: its owner locks."""
 
 from collections import deque
 
@@ -34,6 +34,6 @@ class RecentCalls:
         return None
 
     def clear(self) -> None:
-        """What was seen before the circuit opened says nothing of what comes after it has closed."""
+        """Forget the calls from before the circuit opened: they say nothing of those after it has closed."""
         self._calls.clear()
         self._in_a_row = 0

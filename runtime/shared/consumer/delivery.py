@@ -57,7 +57,7 @@ class Delivery:
         self.renewals.append(renew)
 
     def save_progress(self, progress: Mapping[str, Any]) -> None:
-        """What a fresh message shall carry if the work is interrupted from now on; must be small and JSON."""
+        """Have a fresh message carry this if the work is interrupted from now on; small, and JSON."""
         self.saved_progress = dict(progress)
         self.has_advanced = True
 

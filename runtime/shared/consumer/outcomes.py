@@ -1,4 +1,4 @@
-"""What can become of a message, as values: a handler returns one of them, or fails and so means `Crashed`."""
+"""The outcomes of a message, as values: a handler returns one of them, or fails and so means `Crashed`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

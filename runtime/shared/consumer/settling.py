@@ -1,4 +1,4 @@
-"""What becomes of a message after its handler: the one place where outcomes turn into SQS calls.
+"""The settling of a message after its handler: the one place where outcomes turn into SQS calls.
 
 Order is the promise here. The heartbeat is stopped, and its call in flight awaited, before anything else; a
 copy is durable before the source is deleted; work that has lost its right to the message touches nothing.

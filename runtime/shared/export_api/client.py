@@ -349,7 +349,7 @@ class Failure:
         return self.status == 429 or (self.status == 403 and self.retry_after_s is not None)
 
     def error(self) -> ApiError:
-        """What it means to the caller."""
+        """The failure as the caller's error."""
         error = self._error(f"{self.what} answers {self.status}{self.title}")
         error.status = self.status
         return error
@@ -372,7 +372,7 @@ class Failure:
 
 
 def _counts(error: BaseException) -> bool:
-    """What says that the API is unwell: not a 404, not a limit on our own rate, and not our own secret."""
+    """Whether the error speaks of an unwell API: not a 404, a limit on our own rate, or our own secret."""
     return isinstance(error, (Unavailable, InvalidAnswer, Unauthorised)) and not isinstance(
         error, RateLimited
     )

@@ -1,4 +1,4 @@
-"""What can go wrong with a request to the Export API, by what the caller should do about it."""
+"""The errors of a request to the Export API, by what the caller should do about them."""
 
 
 class ApiError(Exception):

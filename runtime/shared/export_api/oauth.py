@@ -40,7 +40,7 @@ class _Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Grant:
-    """What is asked of the token endpoint."""
+    """A request to the token endpoint."""
 
     url: str
     client_id: str

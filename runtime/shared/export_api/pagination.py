@@ -60,7 +60,7 @@ def pages_of(profile: VendorProfile, own: Callable[[str, str], str]) -> Pages:
 
 
 class _Ends:
-    """What the profile calls the end, whatever the way of paging."""
+    """The signs by which the profile tells the last page, whatever the way of paging."""
 
     def __init__(self, profile: VendorProfile) -> None:
         self.profile = profile
@@ -73,7 +73,7 @@ class _Ends:
         return dict(self._limit)
 
     def says_more(self, page: RequestedPage) -> bool | None:
-        """What `has_more` says, None when the vendor has no such field. Raises InvalidAnswer."""
+        """The word of `has_more`; None when the vendor has no such field. Raises InvalidAnswer."""
         if self._has_more is None:
             return None
         value = search(self._has_more, page.document)

@@ -60,7 +60,7 @@ class UnusableRecord(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What a page holds: usable records, one per file, and a sentence for each unusable one."""
+    """The records of a page: usable ones, one per file, and a sentence for each unusable one."""
 
     usable: tuple[FileRecord, ...]
     rejected: tuple[str, ...]
@@ -165,7 +165,7 @@ class RecordReader:
 
 
 def _reader_of(expressions: dict[str, str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What reads all of a record's fields in one search, or one look each where their names are plain."""
+    """A reader of all of a record's fields: one search, or one look each where their names are plain."""
     if all(map(_PLAIN_NAME.fullmatch, expressions.values())):
         return lambda record: {own: record.get(vendors) for own, vendors in expressions.items()}
     both = ", ".join(f"{own}: {vendors}" for own, vendors in expressions.items())

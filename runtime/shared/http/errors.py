@@ -10,4 +10,4 @@ class TransferTimeout(TransferError):
 
 
 class FramingError(TransferError):
-    """What came is not HTTP/1.1: where the answer begins or ends cannot be told."""
+    """Bytes that are not HTTP/1.1: where the answer begins or ends cannot be told."""

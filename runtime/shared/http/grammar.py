@@ -1,4 +1,4 @@
-"""What an answer may look like on the wire: RFC 9112's grammar as anchored patterns, nothing looser.
+"""The form of an answer on the wire: RFC 9112's grammar as anchored patterns, nothing looser.
 
 Vendors' bytes come through here, so a message that two readers could take differently is an error and not a
 guess. The few liberties are those that RFC 9112 grants and h11 takes too: a line of the head may end in a

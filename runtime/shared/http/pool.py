@@ -18,7 +18,7 @@ _SWEEP_S = 1.0
 
 
 class Origin(NamedTuple):
-    """What a kept connection may be used for again; the host in lower case."""
+    """The server that a kept connection may be used for again; the host in lower case."""
 
     scheme: str
     host: str

@@ -23,7 +23,7 @@ class CheckpointLedger:
         self._write_checkpoint(claim, Change(job=job, key=key, set=_stamped(claim, data)))
 
     def load_checkpoint(self, claim: Claim, name: str) -> bytes | None:
-        """What was saved last, by whichever claim."""
+        """The bytes that were saved last, by whichever claim; None when there are none."""
         item = self._table.get(*_place(claim.unit, name))
         return bytes(item["data"]) if item is not None and "data" in item else None
 

@@ -46,7 +46,7 @@ def of_run(run: int) -> ConditionBase:
 
 
 class JobLedger:
-    """What the orchestrator writes, and what both services ask about a job."""
+    """The job's own item: the orchestrator writes it, and both services ask about it."""
 
     def __init__(self, table: LedgerTable) -> None:
         self._table = table

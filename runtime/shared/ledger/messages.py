@@ -1,4 +1,4 @@
-"""What is remembered of a piece of work beside its message, which has room for few attributes.
+"""The memory of a piece of work beside its message, which has room for few attributes.
 
 A run of transient failures (since when, how many, how it began, what it met last), how long a job has been
 waited for, and why a message that names no job or task was parked. None of it is fenced: it is written when

@@ -222,7 +222,7 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class JobCount:
-    """What was counted at a job's end: files that the metadata expects, and those of them not in S3."""
+    """The count at a job's end: files that the metadata expects, and those of them not in S3."""
 
     expected: int
     missing: int

@@ -1,4 +1,4 @@
-"""What the other side bears, shared by the fleet through the ledger table, and cheap because it is leased.
+"""The rate that the other side bears, shared by the fleet through the ledger table, cheap because leased.
 
 `pace.py` is calls a second, and the pause that a 429 asks of everybody; `permits.py` is how many at once.
 """

@@ -1,4 +1,4 @@
-"""What can be wrong with an entry's data, said the same by the streaming and the one-call reader.
+"""The errors of an entry's data, in the same words from the streaming and the one-call reader.
 
 All of it is `corrupt-data`: the archive disagrees with its own directory.
 """

@@ -41,7 +41,7 @@ class Directory(Sequence[Entry]):
         self.offset = ending.placed.offset
         self.zip64 = ending.zip64
         self.notes = ending.notes
-        """What is unusual about the archive and leads nowhere else."""
+        """The archive's oddities that lead nowhere else."""
         if rows.count != ending.entries:
             self.notes += (f"its {rows.count} entries are announced as {ending.entries}",)
         self.limits = limits

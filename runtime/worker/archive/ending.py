@@ -43,7 +43,7 @@ _FAR_BYTES = MIB
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """What the end records say, checked against where they stand."""
+    """The end records' fields, checked against where the records stand."""
 
     position: int
     entries: int

@@ -11,7 +11,7 @@ from runtime.worker.archive.limits import Buffer
 
 
 class Decompressor(Protocol):
-    """What bz2, lzma, zstd and isal have in common."""
+    """The interface that bz2, lzma, zstd and isal have in common."""
 
     @property
     def eof(self) -> bool: ...

@@ -52,7 +52,7 @@ PASSED_OVER = frozenset({FOLDER, REPEATED})
 
 
 class _Mark(IntEnum):
-    """What comparing an entry with the others has found; its partner is the other's index."""
+    """The finding of an entry's comparison with the others; its partner is the other's index."""
 
     NONE = 0
     REPEATED = 1
@@ -64,7 +64,7 @@ class _Mark(IntEnum):
 
 
 class EntryJudgement:
-    """What is to become of each entry; `refusal` is asked entry by entry."""
+    """The judgement of each entry; `refusal` is asked entry by entry."""
 
     def __init__(self, directory: Directory, limits: Limits) -> None:
         self._directory = directory
@@ -84,7 +84,7 @@ class EntryJudgement:
         return self._compared(entry, _Mark(mark)) if mark else None
 
     def note(self, entry: Entry) -> str | None:
-        """What is unusual about an entry that is read all the same."""
+        """A note on an entry that is unusual and read all the same."""
         mark, mode = self._marks[entry.index], entry.external_attrs >> 16
         if not mark and entry.raw_name == entry.name.encode() and not stat.S_ISFIFO(mode):
             return None

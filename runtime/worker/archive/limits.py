@@ -44,7 +44,7 @@ class Limits:
     ratio_floor_bytes: int = 64 * 1024
 
     def excess(self, size: int, compressed_size: int) -> str | None:
-        """What is too much about an entry of these sizes, or None."""
+        """The limit that an entry of these sizes exceeds, in words, or None."""
         if size > self.max_entry_bytes:
             return f"{size} bytes, over the limit of {self.max_entry_bytes}"
         if size > self.ratio_floor_bytes and size > self.max_ratio * compressed_size:

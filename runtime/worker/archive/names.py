@@ -1,4 +1,4 @@
-"""What a name is brought to, which names may become part of an S3 key, and which two names are one.
+"""Names: the form they are brought to, which may become part of an S3 key, and which two are one.
 
 A name has one safe normal form: "/" between its segments, no segment that is empty or ".", no root. Writers
 that archive ".", an absolute path or a Windows folder mean just that by "./a", "/a", "b//a" and "b\\a". What

@@ -64,7 +64,7 @@ def place(tail_reader: TailReader, end: int, offset: int, size: int, *, empty: b
 
 
 def _base(tail_reader: TailReader, directory: int, gap: int) -> tuple[int, str]:
-    """What the local headers' offsets count from, by looking where the first one is."""
+    """The position that the local headers' offsets count from, found by looking where the first one is."""
     record = tail_reader.read(directory, CENTRAL.size)
     first, length = CENTRAL.unpack(record)[-1], CENTRAL.unpack(record)[10]
     if first == FULL32:

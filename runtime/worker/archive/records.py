@@ -90,7 +90,7 @@ class End64Record(NamedTuple):
 
 
 class Zip64Fields(NamedTuple):
-    """What a central header says once its ZIP64 extra field is taken in, 4.5.3."""
+    """The fields of a central header once its ZIP64 extra field is taken in, 4.5.3."""
 
     size: int
     compressed_size: int

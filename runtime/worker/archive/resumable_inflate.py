@@ -101,7 +101,7 @@ class ResumableInflater:
         return bytes(self._out[:made])
 
     def state(self) -> bytes:
-        """What to go on from, behind the bytes that were given but for `pending` of them."""
+        """The state to resume from, behind the bytes that were given but for `pending` of them."""
         copy = _State.from_buffer_copy(self._state)
         copy.next_in = copy.next_out = None
         copy.avail_in = copy.avail_out = 0

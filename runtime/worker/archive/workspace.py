@@ -29,7 +29,7 @@ class Spill(Protocol):
         ...
 
     def content(self) -> Content:
-        """What has been appended so far."""
+        """The content that has been appended so far."""
         ...
 
     def numbers(self, code: Code) -> memoryview:
@@ -43,7 +43,7 @@ class Workspace(Protocol):
     def spill(self) -> Spill: ...
 
     def let_go(self) -> None:
-        """What is on disk need not stay in memory for now; nothing is lost."""
+        """Let what is on disk leave memory for now; nothing is lost."""
         ...
 
 

@@ -31,7 +31,7 @@ class UploadedPart(NamedTuple):
 
 
 class Present(NamedTuple):
-    """What HeadObject says of an object; `crc` is None unless it is a full-object CRC-32."""
+    """An object as HeadObject describes it; `crc` is None unless it is a full-object CRC-32."""
 
     size: int
     crc: int | None
@@ -39,7 +39,7 @@ class Present(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What goes with an object beside its bytes; header-ready by `describe`."""
+    """The headers that go with an object beside its bytes; made ready for the wire by `describe`."""
 
     content_type: str
     metadata: Mapping[str, str]
@@ -254,7 +254,7 @@ class ObjectStore:
                 raise
 
     def uploaded_parts(self, key: str, upload_id: str) -> list[UploadedPart]:
-        """What an unfinished upload already holds, in order; [] when the upload is gone."""
+        """The parts that an unfinished upload already holds, in order; [] when the upload is gone."""
         parts: list[UploadedPart] = []
         try:
             for page in self._s3.get_paginator("list_parts").paginate(

@@ -1,1 +1,1 @@
-"""What one worker process may hold, and how its work ends: one byte budget, and the scope of cancellation."""
+"""The bounds of one worker process: its byte budget, its head-room, and the scope of cancellation."""

@@ -23,7 +23,7 @@ _REACHED = 0.9  # of the limit: now and then one ends
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLoad:
-    """What the worker carries at one moment; both counters only grow."""
+    """The load that the worker carries at one moment; both counters only grow."""
 
     cpu_s: float
     bytes_fetched: int

@@ -1,4 +1,4 @@
-"""What a job's archives have brought, by path: the lines of its entry manifests, in a database on scratch.
+"""The entries that a job's archives have brought, by path: their manifests' lines, in a scratch database.
 
 A million entries need no more memory than a thousand. Parts of a split archive count as well: where the
 archive was parked half-way, they are all there is.

@@ -1,4 +1,4 @@
-"""What the metadata table expects of a whole job: its partition, page by page, in the order of the paths.
+"""The files that the metadata table expects of a whole job, page by page, in the order of the paths.
 
 DynamoDB bills what a Query reads, not what it returns: the count alone saves bytes on the wire, no money.
 """

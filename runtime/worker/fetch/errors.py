@@ -22,7 +22,7 @@ class SplitOutdated(ArchiveChanged):
 
 
 class NotTheArchive(Exception):
-    """What came is no ZIP, or not all of one: an error page, an empty or a cut body. It may come right later.
+    """An answer that is no ZIP, or not all of one: an error page, an empty or a cut body; it may come right.
 
     `reason` is what the task is parked with after `within_s` seconds of nothing else.
     """

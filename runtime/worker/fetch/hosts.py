@@ -26,7 +26,7 @@ _THE_OTHERS = "other"
 
 
 class HostTotals(NamedTuple):
-    """What has come from a host since the process began, and how often it failed."""
+    """The bytes from a host since the process began, and how often it failed."""
 
     bytes: int
     failures: int

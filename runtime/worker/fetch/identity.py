@@ -1,4 +1,4 @@
-"""What makes an archive the same one from answer to answer, and which bytes of it an answer holds."""
+"""The identity of an archive from answer to answer, and the range of its bytes that an answer holds."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _UNSATISFIED = re.compile(rf"bytes +\*/{_NUMBER}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes an archive the same one: its length and its validators."""
+    """The identity of an archive: its length and its validators."""
 
     size: int
     etag: str | None

@@ -25,7 +25,7 @@ _LONGEST_WAIT_S = 30.0  # what a Retry-After may hold a slot; longer ones go bac
 
 @dataclass(frozen=True, kw_only=True)
 class Connector:
-    """What every connection of one archive shares."""
+    """The parts that every connection of one archive shares."""
 
     transport: Transport
     locator: Locator

@@ -187,7 +187,7 @@ def spool_archive(
 
 
 def _get_whole(connector: Connector, patience: Patience, take: Callable[[Response], T], *, anew: bool) -> T:
-    """What `take` makes of the whole archive's answer; it begins anew with each one that breaks off."""
+    """The result of `take` on the whole archive's answer; it begins anew with each one that breaks off."""
     while True:
         url = connector.locator.url
         try:

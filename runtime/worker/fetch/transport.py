@@ -180,7 +180,7 @@ def _usual_tls() -> ssl.SSLContext:
 
 
 def origin_of(parts: SplitResult) -> Origin:
-    """What a kept connection may be used for again."""
+    """The server that a kept connection may be used for again."""
     return Origin(parts.scheme, (parts.hostname or "").lower(), parts.port or _default_port(parts))
 
 

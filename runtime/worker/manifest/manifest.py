@@ -1,4 +1,4 @@
-"""What became of an archive: totals in one JSON document, and a line for each entry beside it."""
+"""The manifest of an archive: totals in one JSON document, and a line for each entry beside it."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What DynamoDB says should be in an archive: read for all its entries before a payload byte moves.
+"""The metadata of an archive's entries in DynamoDB: read for all of them before a payload byte moves.
 
 Items are read as DynamoDB sends them, without a general deserialiser: that halves the cost of a table read
 with 100,000 items. An item of the wrong shape makes an entry's verdict, never an exception.

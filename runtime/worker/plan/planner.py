@@ -1,4 +1,4 @@
-"""What to do with each entry of an archive, decided before a payload byte moves.
+"""The plan of an archive: each entry's fate, decided before a payload byte moves.
 
 Every file in the directory is rejected with its reason, is in S3 already, or is wanted. What is not wanted is
 never downloaded. Folders are not files: they are passed over. Entries are worked on in blocks, and what is
@@ -29,7 +29,7 @@ entries with their metadata (2 KiB each)."""
 
 @dataclass(frozen=True, kw_only=True)
 class ArchivePlan:
-    """What became of each file already, and what is to be fetched."""
+    """The results that are known already, and the entries to be fetched."""
 
     results: Results
     wanted: WantedEntries
@@ -56,7 +56,7 @@ class Planner:
     def plan(
         self, export_job_id: str, directory: Directory, scope: Scope, part: tuple[int, int] | None = None
     ) -> ArchivePlan:
-        """What becomes of all entries, or of those of the index range `part`.
+        """The plan for all entries, or for those of the index range `part`.
 
         Rules that compare entries with one another (duplicates, overlaps, collisions) see the whole directory
         either way. Raises AwsError, AwsUnreachable, boto's errors, NoScratchSpace, or what the scope ended

@@ -1,4 +1,4 @@
-"""What became of each file of an archive, as compact rows that may lie on the scratch disk.
+"""The results for each file of an archive, as compact rows that may lie on the scratch disk.
 
 A row has the entry's outcome and, while the entry is wanted or in S3, what the metadata says of it; of a
 refused one its reason instead. Everything else is read from the directory again when a line is written.
@@ -28,7 +28,7 @@ _LET_GO_EVERY = 4_096
 
 
 class EntryResult(NamedTuple):
-    """What became of one entry: a line of the entries manifest."""
+    """The result for one entry: a line of the entries manifest."""
 
     entry: Entry
     outcome: EntryOutcome
@@ -98,7 +98,7 @@ class Results:
         return (index for index, code in enumerate(codes, self.first) if code == _OPEN)
 
     def expected(self, entry: Entry) -> Expected:
-        """What the metadata says of an entry that is wanted or in S3."""
+        """The metadata of an entry that is wanted or in S3."""
         return self._expected(entry, self._row(entry.index))
 
     def _expected(self, entry: Entry, row: "_Row") -> Expected:

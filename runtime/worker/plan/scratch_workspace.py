@@ -1,4 +1,4 @@
-"""What planning keeps of every entry, on the scratch disk once it is more than a little.
+"""The planner's columns, a value for every entry, on the scratch disk once they are more than a little.
 
 The files have no name, so nothing is left behind however the process ends; their pages are read through the
 page cache and need not stay in memory. Room is only ever tried for: whoever plans holds memory, and must not

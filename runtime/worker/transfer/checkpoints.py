@@ -90,7 +90,7 @@ class Checkpoints:
         self._kept: set[str] = set()
 
     def get(self, key: str) -> Checkpoint | None:
-        """What an earlier attempt has saved of this object, if it can be read."""
+        """The checkpoint that an earlier attempt has saved of this object, if it can be read."""
         data = self._store.load(_name(key))
         if data is None:
             return None

@@ -24,7 +24,7 @@ LEAST_GRANT_BYTES = BLOCK_RAW_BYTES
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """What an archive asks of the budget."""
+    """An archive's claim on the budget."""
 
     lane: int
     """Bytes that each connection's thread holds."""

@@ -64,5 +64,5 @@ class ResumableSha256:
         return out.raw.hex()
 
     def state(self) -> bytes | None:
-        """What to go on from; None where that is not possible."""
+        """The state to resume from; None where that is not possible."""
         return None if self._plain is not None else self._state.raw

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from runtime.shared.contracts import EntryOutcome
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import EntryRejected
 from runtime.worker.fetch.archive import ArchiveBytes, ByteStream
 from runtime.worker.fetch.errors import DownloadFailed
@@ -18,16 +19,16 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DISAGREES = frozenset({EntryOutcome.CORRUPT_DATA, EntryOutcome.HEADER_MISMATCH})
-"""What is said of bytes that are not what the archive's own directory promises."""
+"""The words for bytes that are not what the archive's own directory promises."""
 
 _LOOKS = 4
-_CHEAP_BYTES = 8 * 1024 * 1024
+_CHEAP_BYTES = 8 * MIB
 
 
 def look_again(
     archive: ArchiveBytes, wanted: Wanted, refused: EntryRejected, read: Callable[[ByteStream], T]
 ) -> T:
-    """What `read` makes of the entry's bytes once they come as they should.
+    """The result of `read` on the entry's bytes once they come as they should.
 
     Raises EntryRejected for what fresh bytes cannot change and for what they show once more; DownloadFailed
     when something else is wrong each time; and as the stream and `read` do.

@@ -1,4 +1,4 @@
-"""What all threads working on one archive share."""
+"""The state that all threads working on one archive share."""
 
 import threading
 from collections.abc import Callable, Mapping
