@@ -127,6 +127,10 @@ capacity-search: setup ## the cheapest settings of ENV that hold, as a diff to s
 capacity-options: setup ## the decision record's options and what else there is, at 1, 10 and 100 times the load
 	$(BIN)/python -m ops.capacity options $(ENV)
 
+.PHONY: capacity-compare
+capacity-compare: setup ## five minutes of the local platform, and the same through the capacity model: within 15 %
+	$(BIN)/python -m local.capacity_run
+
 BENCH_SCALE ?= 1
 TLS ?= 1
 
