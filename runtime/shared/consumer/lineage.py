@@ -14,9 +14,7 @@ _TEXT = re.compile(r"(?P<id>[!-.0-~]{1,100})/(?P<replaces>[!-.0-~]{1,100})")
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """`id` is the message's own; `replaces` that of the message in whose place it was sent, of which the
-    original has none.
-    """
+    """A message's own id, and that of the message in whose place it was sent; an original replaces none."""
 
     id: str
     replaces: str | None = None

@@ -45,7 +45,7 @@ class Span(Protocol):
         """Say more about it."""
 
     def fail(self, text: str) -> None:
-        """What it stands for has failed, without an exception."""
+        """Its operation has failed, without an exception."""
 
 
 class _Nothing:

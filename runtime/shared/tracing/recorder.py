@@ -48,8 +48,9 @@ class _Recorded:
 
 
 class Recorder:
-    """Thread-safe. `identity` describes this process; `turns` are exceptions by which work takes another way
-    and fails in nothing.
+    """Records spans, from many threads; `identity` describes this process.
+
+    `turns` are exceptions by which work takes another way and fails in nothing.
     """
 
     def __init__(

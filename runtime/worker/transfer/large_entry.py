@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from runtime.shared import tracing
+from runtime.shared.sizes import MIB
 from runtime.worker.archive import EntryReader, EntryRejected
 from runtime.worker.archive.data_errors import corrupt
 from runtime.worker.archive.methods import STORED
@@ -34,7 +35,7 @@ _PAUSE_S = 2.0
 # again from its beginning within this time.
 _RESTART_S = 10.0
 # Such an entry has a span of its own: there are few of them, and the time they take is to be seen.
-_TRACED_BYTES = 64 * 1024 * 1024
+_TRACED_BYTES = 64 * MIB
 
 
 def stream_entry(transfer: Transfer, wanted: Wanted, stream: ByteStream) -> None:
