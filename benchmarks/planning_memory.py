@@ -32,7 +32,7 @@ from runtime.worker.manifest.manifest import entry_lines
 from runtime.worker.plan.metadata import Expected, MetadataItem, MetadataTable
 from runtime.worker.plan.planner import PLANNING_BYTES, Planner
 from runtime.worker.plan.scratch_workspace import scratch_workspace
-from runtime.worker.plan.spans import Pieces, Span, pieces
+from runtime.worker.plan.spans import ByteSpan, Pieces, pieces
 
 _MIB = 1024 * 1024
 _BUDGET_BYTES = 768 * _MIB  # of a container of 4 GiB
@@ -130,7 +130,7 @@ def work(source: Source, budget: ByteBudget, scratch: Scratch, together: threadi
         return wanted
 
 
-def _spans(work: Pieces) -> Iterator[Span]:
+def _spans(work: Pieces) -> Iterator[ByteSpan]:
     with suppress(IndexError):
         while True:
             yield from work.popleft()

@@ -7,11 +7,11 @@ from typing import Any
 _encode = json.JSONEncoder(separators=(",", ":"), default=lambda data: base64.b64encode(data).decode()).encode
 
 
-def write_document(document: Any) -> bytes:
+def write_json(document: Any) -> bytes:
     return _encode(document).encode()
 
 
-def read_document(body: bytes) -> Any:
+def read_json(body: bytes) -> Any:
     """Raises ValueError."""
     # Binary values are rare, and looking at each object for one costs as much as reading it.
     if b'"B":' in body or b'"BinaryValue":' in body:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from runtime.shared.aws_client.documents import read_document
+from runtime.shared.aws_client.documents import read_json
 
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 _MESSAGE = re.compile(rb"<Message>([^<]*)</Message>")
@@ -69,7 +69,7 @@ def error_of(operation: str, status: int, body: bytes) -> AwsError:
     document: dict[str, Any] = {}
     if body.startswith(b"{"):
         try:
-            document = read_document(body)
+            document = read_json(body)
             code = str(document.get("__type", "")).rpartition("#")[2]
             message = str(document.get("message") or document.get("Message") or "")
         except ValueError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import HTTPClientError
 
 from runtime.shared.aws_client.client import AwsClient, Call
-from runtime.shared.aws_client.documents import read_document, write_document
+from runtime.shared.aws_client.documents import read_json, write_json
 from runtime.shared.aws_client.errors import AwsError, AwsUnreachable
 from runtime.shared.http.errors import TransferTimeout
 from runtime.shared.scope import unending
@@ -65,7 +65,7 @@ class JsonService:
     def _call(self, method: str, operation: str, idempotent_by: str, /, **asked: Any) -> Any:
         if idempotent_by:
             asked.setdefault(idempotent_by, str(uuid.uuid4()))
-        body = write_document(asked)
+        body = write_json(asked)
         headers = {**self._headers, "x-amz-target": f"{self._target}.{operation}"}
         digest = hashlib.sha256(body).hexdigest()
         call = Call(
@@ -79,7 +79,7 @@ class JsonService:
         )
         try:
             exchange = self._client.start(call, self._scope)
-            return read_document(self._client.answer(exchange, self._scope).body)
+            return read_json(self._client.answer(exchange, self._scope).body)
         except AwsError as error:
             if not error.retryable:
                 raise self._as_botocore_has_it(error) from error

@@ -31,7 +31,7 @@ class EntriesInOrder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class ByteSpan:
     """One ranged request: the entries in it, in the order they lie, made when they are asked for."""
 
     start: int
@@ -45,7 +45,7 @@ class Span:
         return self.wanted.slice(self.first, self.last)
 
 
-Piece = Iterable[Span]
+Piece = Iterable[ByteSpan]
 """Spans that one connection works through, one after the other."""
 
 
@@ -107,7 +107,7 @@ class _Bridges:
         return True
 
 
-def merge(wanted: EntriesInOrder, gap_limit: int, cut_bytes: int | None = None) -> Iterator[Span]:
+def merge(wanted: EntriesInOrder, gap_limit: int, cut_bytes: int | None = None) -> Iterator[ByteSpan]:
     """Spans that cover the wanted entries; with `cut_bytes`, long ones are cut about so long."""
     bridges = _Bridges(wanted, gap_limit)
     left = wanted.total_bytes
@@ -115,14 +115,14 @@ def merge(wanted: EntriesInOrder, gap_limit: int, cut_bytes: int | None = None) 
     for index, (start, stop) in enumerate(wanted.bounds()):
         long_enough = cut_bytes is not None and end - begin >= cut_bytes and left >= cut_bytes // 2
         if index and (not bridges.close(start - end) or long_enough):
-            yield Span(start=begin, stop=end, first=first, last=index, wanted=wanted)
+            yield ByteSpan(start=begin, stop=end, first=first, last=index, wanted=wanted)
             first = index
         if first == index:
             begin = end = start
         end = max(end, stop)
         left -= stop - start
     if end > begin:
-        yield Span(start=begin, stop=end, first=first, last=index + 1, wanted=wanted)
+        yield ByteSpan(start=begin, stop=end, first=first, last=index + 1, wanted=wanted)
 
 
 def pieces(wanted: EntriesInOrder, gap_limit: int, connections: int) -> Pieces:
@@ -134,8 +134,8 @@ def pieces(wanted: EntriesInOrder, gap_limit: int, connections: int) -> Pieces:
     return Pieces(lambda: _grouped(merge(wanted, gap_limit, size), size), connections)
 
 
-def _grouped(spans: Iterable[Span], size: int) -> Iterator[Piece]:
-    piece: list[Span] = []
+def _grouped(spans: Iterable[ByteSpan], size: int) -> Iterator[Piece]:
+    piece: list[ByteSpan] = []
     room = size
     for span in spans:
         piece.append(span)

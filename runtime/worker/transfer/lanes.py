@@ -17,7 +17,7 @@ from runtime.shared import logs, tracing
 from runtime.worker.bounds.budget import ByteBudget, Grant
 from runtime.worker.fetch.archive import ByteStream
 from runtime.worker.fetch.read_ahead import BLOCK_BYTES, ReadAheadStream
-from runtime.worker.plan.spans import Span
+from runtime.worker.plan.spans import ByteSpan
 from runtime.worker.plan.wanted import Wanted
 from runtime.worker.transfer.large_entry import stream_entry
 from runtime.worker.transfer.memory import BLOCK_OUTPUT_BYTES, BLOCK_RAW_BYTES, LEAST_BLOCK_RAW_BYTES
@@ -127,7 +127,7 @@ def _lane(transfer: Transfer, lanes: Lanes, pieces: int) -> None:
             _fetch_span(transfer, span, lanes, pieces)
 
 
-def _fetch_span(transfer: Transfer, span: Span, lanes: Lanes, pieces: int) -> None:
+def _fetch_span(transfer: Transfer, span: ByteSpan, lanes: Lanes, pieces: int) -> None:
     stream = transfer.archive.stream(span.start, span.stop)
     try:
         block: list[Wanted] = []

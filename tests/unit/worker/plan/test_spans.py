@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.worker.plan.spans import Pieces, Span, merge, pieces
+from runtime.worker.plan.spans import ByteSpan, Pieces, merge, pieces
 
 
 class Places:
@@ -27,7 +27,7 @@ def of(*bounds: tuple[int, int]) -> Places:
     return Places(list(bounds))
 
 
-def all_of(work: Pieces) -> list[list[Span]]:
+def all_of(work: Pieces) -> list[list[ByteSpan]]:
     found = []
     while True:
         try:
