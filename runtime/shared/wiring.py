@@ -214,4 +214,5 @@ def _unit_of_work(delivery: Delivery) -> Iterator[None]:
         ) as span,
         logs.unit_of_work(message_id=delivery.message_id, trace_id=span.trace_id),
     ):
+        delivery.onward_trace = tracing.carried_on(delivery.trace)
         yield

@@ -11,11 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runtime.shared import tracing
-
 from .failures import FailureRun
 from .held import Held
-from .queues import CRASHES, FAILING, FIRST_SEEN, HANDOVERS, LINEAGE, PROGRESS, REASON
+from .queues import CRASHES, FAILING, FIRST_SEEN, HANDOVERS, LINEAGE, PROGRESS, REASON, TRACE_CONTEXT
 from .sqs_limits import MAX_ATTRIBUTES, MAX_DELAY_S, MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ _OURS = frozenset(
         PROGRESS,
     )
 )
-_WHOLE = (PROGRESS, LINEAGE, *tracing.CONTEXT_ATTRIBUTES)
+_WHOLE = (PROGRESS, LINEAGE, *TRACE_CONTEXT)
 _NOT_ALLOWED = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _log = logging.getLogger(__name__)
@@ -129,6 +127,6 @@ def _send(sqs: "SQSClient", url: str, held: Held, ours: Mapping[str, str], **opt
     if held.delivery.group_id is not None:
         options["MessageGroupId"] = held.delivery.group_id
     # Last, so that it gives way to all else: without it the work is whole, and only its trace in two pieces.
-    ours = {**ours, **tracing.carried_on(held.delivery.trace)}
+    ours = {**ours, **held.delivery.onward_trace}
     attributes: dict[str, Any] = dict(fit(body, foreign, ours))
     sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes, **options)

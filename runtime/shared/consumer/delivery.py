@@ -39,6 +39,8 @@ class Delivery:
     """Where it was received."""
     trace: Mapping[str, str] = field(default_factory=dict)
     """The W3C trace context that it brought."""
+    onward_trace: Mapping[str, str] = field(default_factory=dict)
+    """What a copy of it carries beside that; the service sets it."""
     correlation_id: str | None = None
     """Set by the handler once it has read the body; written beside a parked message."""
     worked_on: bool = False

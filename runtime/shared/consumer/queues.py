@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from runtime.shared.tracing import CONTEXT_ATTRIBUTES
-
 from .failures import FailureRun
 from .lineage import Lineage
 
@@ -17,6 +15,8 @@ _log = logging.getLogger(__name__)
 # What a hand-over writes and the next receiver reads.
 FIRST_SEEN, HANDOVERS, PROGRESS = "first_seen", "handovers", "progress"
 FAILING, CRASHES, LINEAGE = "failing", "crashes", "lineage"
+# W3C trace context, https://www.w3.org/TR/trace-context/: carried on, never read here.
+TRACE_CONTEXT = ("traceparent", "tracestate")
 # What parking writes.
 REASON = "reason"
 
@@ -80,7 +80,7 @@ def read_envelope(message: Mapping[str, Any], now: datetime) -> Envelope:
         lineage=Lineage.of(custom.get(LINEAGE), str(message.get("MessageId", ""))),
         progress=_mapping(custom.get(PROGRESS)),
         failures=FailureRun.of(custom.get(FAILING)),
-        trace={name: custom[name] for name in CONTEXT_ATTRIBUTES if name in custom},
+        trace={name: custom[name] for name in TRACE_CONTEXT if name in custom},
     )
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from runtime.shared.tracing.recorder import Recorder
 
 __all__ = [
-    "CONTEXT_ATTRIBUTES",
     "Span",
     "carried_on",
     "carrier",
@@ -25,9 +24,6 @@ __all__ = [
     "start",
     "stop",
 ]
-
-CONTEXT_ATTRIBUTES = ("traceparent", "tracestate")
-"""The names under which W3C Trace Context travels: https://www.w3.org/TR/trace-context/."""
 
 Value = str | int | float | bool
 

@@ -37,7 +37,7 @@ from elsewhere.ledger import Ledger, WorkUnit
 from elsewhere.ledger.table import LedgerTable
 
 ledger = Ledger(LedgerTable(boto3.client("dynamodb", endpoint_url=url), sys.argv[4], retention_days=1))
-claim = ledger.claim(WorkUnit("job", "t", "f"), owner="o", lease_s=60)
+claim = ledger.claim(WorkUnit(export_job_id="job", task_id="t", file_id="f"), owner="o", lease_s=60)
 ledger.complete(claim, {})
 """
 
