@@ -40,6 +40,7 @@ class QueueService(Construct):
     - a telemetry side-car, when the environment names an image for it.
 
     The task role starts empty but for scale-in protection of the service's own tasks; `allow` adds to it.
+    With TRACING `xray` among the settings it may send spans there as well.
     """
 
     def __init__(
@@ -84,6 +85,10 @@ class QueueService(Construct):
         )
         tasks = f"arn:aws:ecs:{environment.region}:{environment.account}:task/{environment.cluster_name}/*"
         self.allow(["ecs:UpdateTaskProtection"], [tasks])
+        traced = settings.get("TRACING") == "xray"
+        if traced:
+            # "Actions, resources, and condition keys for AWS X-Ray": it knows no resource.
+            self.allow(["xray:PutTraceSegments"], ["*"])
         acknowledge(
             self.task_definition,
             {
@@ -99,6 +104,7 @@ class QueueService(Construct):
                 # tag that goes missing would leave busy tasks unprotected: the worse of the two.
                 wildcard(tasks): "A task protects itself from scale-in; its id is not known before it runs. "
                 "All that protecting a task of the other service could do is delay its scale-in",
+                **({wildcard("*"): "X-Ray takes spans for an account, no resource"} if traced else {}),
             },
         )
         acknowledge(

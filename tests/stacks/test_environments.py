@@ -1,5 +1,7 @@
 """Values that cannot be right are refused when they are written, and the choices do what they say."""
 
+import json
+
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Match, Template
@@ -277,4 +279,21 @@ def test_the_telemetry_sidecar_takes_nothing_from_the_service(tmp_path):
         assert app_container["Memory"] == {"orchestrator": 512, "worker": 3840}[service.name]
         assert app_container["Memory"] + sidecar["Memory"] == int(service.task.properties["Memory"])
         assert sidecar["Essential"] is False
+    assert list(findings(deployment)) == []
+
+
+def test_a_traced_service_may_send_to_xray_and_the_other_may_not(tmp_path):
+    app = cdk.App(context=CONTEXT, outdir=str(tmp_path))
+    environment = PROD.derive(worker={"settings": {"TRACING": "xray", "TRACING_SAMPLE_RATIO": 0.1}})
+    built = ExportProcessing(app, environment=environment)
+    app.synth()
+    deployment = read(tmp_path, environment)
+
+    assert {service.name: service.variables.get("TRACING") for service in deployment.services()} == {
+        "orchestrator": None,
+        "worker": "xray",
+    }
+    for stack, allowed in ((built.worker, True), (built.orchestrator, False)):
+        text = json.dumps(Template.from_stack(stack).to_json())
+        assert ("xray:PutTraceSegments" in text) is allowed
     assert list(findings(deployment)) == []
