@@ -46,8 +46,9 @@ class DemoFailed(Exception):
 
 
 def run(size: Size, seed: int, console: Console, profile: str = "default", *, show: bool = False) -> Result:
-    """The whole demo; with `show` the operator's page beside it, until Ctrl-C. Raises DemoFailed, or
-    RuntimeError and TimeoutError of what did not start.
+    """The whole demo; with `show` the operator's page beside it, until Ctrl-C.
+
+    Raises DemoFailed, or RuntimeError and TimeoutError of what did not start.
     """
 
     def say(what: str) -> None:

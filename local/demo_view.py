@@ -1,4 +1,4 @@
-"""What the demo shows: a table that moves while it runs, and one that stays."""
+"""The demo's display: a table that moves while it runs, and one that stays."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ _PROBLEMS_SHOWN = 20
 
 @dataclass(kw_only=True)
 class Result:
-    """What the demo did and found; `problems` are of the processes, the judgement is of what they did."""
+    """The demo's result; `problems` are of the processes, the judgement is of what they did."""
 
     judgement: Judgement
     problems: list[str]

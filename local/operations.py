@@ -1,4 +1,4 @@
-"""What an operator does with the deployed system: send work, look at queues, ledger and objects.
+"""An operator's actions on the deployed system: send work, look at queues, ledger and objects.
 
 Every name is an output of the stacks.
 """
@@ -66,7 +66,7 @@ class Operations(ABC):
         return sum(sum(depth) for queue, depth in depths.items() if not queue.endswith("DLQ"))
 
     def parked(self, queue: Queue) -> list[dict[str, str]]:
-        """What a queue's DLQ holds: `body` and each attribute by name. It is left there."""
+        """The messages of a queue's DLQ: `body` and each attribute by name. They are left there."""
         sqs, url = self.client("sqs"), self.output(f"{queue}DlqUrl")
         found: list[dict[str, str]] = []
         handles: list[str] = []

@@ -84,7 +84,7 @@ class Platform(Operations):
         self.account.close()
 
     def _tell_operators(self) -> None:
-        """What `export-ops` needs to find this platform, as the stacks' outputs are in an account."""
+        """The outputs by which `export-ops` finds this platform, as the stacks' outputs are in an account."""
         keys = self.account.admin_environment
         file = self.directory / LOCAL_FILE
         file.touch(mode=0o600)
@@ -134,7 +134,7 @@ class Platform(Operations):
 
     @property
     def left_out(self) -> list[str]:
-        """What of the templates does not exist here, one line each."""
+        """The parts of the templates that do not exist here, one line each."""
         return self._deployment.left_out + self.account.left_out
 
     def denials(self) -> list[str]:
@@ -150,7 +150,7 @@ class Platform(Operations):
         ]
 
     def permissions_used(self) -> dict[str, set[str]]:
-        """What each service's task role was needed for so far, by the requests that AWS and the agent saw."""
+        """The actions that each service's task role was needed for so far, by the requests seen here."""
         used = {
             service: self.account.permissions_used(definition.task_role_arn)
             for service, definition in self.definitions.items()
@@ -163,9 +163,7 @@ class Platform(Operations):
         return used
 
     def use_export_api(self, base_url: str, token: str, profile: str = "default") -> None:
-        """Point the tasks started from now on at this API, which speaks as the profile says; its token goes
-        into the secret.
-        """
+        """Point tasks started from now on at this API of this profile, and put its token into the secret."""
         self._export_api = Vendor(base_url, DIALECTS[profile], PROFILES[profile])
         self.set_api_token(token)
 
@@ -304,7 +302,7 @@ class Vendor:
         return told | {"EXPORT_API_BASE_URL": self.base_url}
 
     def secret(self, token: str) -> dict[str, str]:
-        """What goes into Secrets Manager."""
+        """The secret that goes into Secrets Manager."""
         return self.dialect.secret(token, self.base_url.removesuffix(self.dialect.prefix))
 
 

@@ -1,4 +1,4 @@
-"""What CloudWatch would know of the queues, which a moto server does not keep: how much waits, over time.
+"""The queues' metrics that CloudWatch has and a moto server does not: how much waits, over time.
 
 Beside the page it is written every few seconds into `queues.jsonl` in the platform's folder, each time a line
 of embedded metric format; `ops.fleet.throughput` reads it as it would ask CloudWatch.

@@ -1,4 +1,4 @@
-"""What ECS offers a task on its own link: role credentials, the agent, and the task's metadata.
+"""The endpoints that ECS offers a task on its own link: role credentials, the agent, the task's metadata.
 
 One loopback server for all tasks; each has its own paths and its own token for the credentials.
 """
@@ -19,7 +19,7 @@ CREDENTIALS_LIFETIME = timedelta(minutes=20)
 
 @dataclass(frozen=True)
 class RoleCredentials:
-    """What STS gave for a role."""
+    """The credentials that STS gave for a role."""
 
     role_arn: str
     access_key_id: str

@@ -20,7 +20,7 @@ _DEFAULT_STOP_TIMEOUT_S = 30
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDefinition:
-    """What ECS knows of a service's tasks, read back from ECS."""
+    """The state of a service's tasks, read back from ECS."""
 
     service: str  # the container's SERVICE_MODE
     cluster: str

@@ -52,7 +52,7 @@ class Verification:
 
 
 def expectations(exports: GeneratedExports, parked_jobs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """What the judge compares with: see `seeding.Expectations`."""
+    """The expectations that the judge compares with: see `seeding.Expectations`."""
     objects: dict[str, dict[str, Any]] = {}
     entries: dict[str, dict[str, str]] = defaultdict(dict)
     missing: dict[str, list[str]] = {job_id: [] for job_id in exports.catalogue.exports}

@@ -1,1 +1,1 @@
-"""What the people who run and review the system use: the gate, the diagram, the operator's commands."""
+"""The tools of those who run and review the system: the gate, the diagram, the operator's commands."""

@@ -1,4 +1,4 @@
-"""What goes into the image, and whether any of it is known to be vulnerable.
+"""The bill of materials of the image, and whether any of it is known to be vulnerable.
 
     python -m ops.supply_chain sbom FILE      CycloneDX, from the image's lock
     python -m ops.supply_chain audit          pip-audit of the same lock
@@ -74,7 +74,7 @@ def read_waivers(path: Path) -> list[Waiver]:
 
 
 def problems(report: dict[str, Any], waivers: Sequence[Waiver], today: date) -> list[str]:
-    """What keeps an audit from passing, a sentence each. `report` is pip-audit's JSON."""
+    """The findings that keep an audit from passing, a sentence each. `report` is pip-audit's JSON."""
     found = [
         Vulnerability(
             entry["name"],

@@ -1,4 +1,4 @@
-"""What the data is called: the worker's settings say, and whatever the stacks build around the data follows.
+"""The names of the data: the worker's settings say them, and all that the stacks build around it follows.
 
 Defaults are the runtime's own, read from runtime/settings.schema.json.
 """

@@ -189,7 +189,7 @@ class NetworkStack(cdk.Stack):
 
 
 def _through(actions: Sequence[str], resources: Sequence[str]) -> iam.PolicyStatement:
-    """What an endpoint lets pass; who may do it is the roles' matter."""
+    """The policy of what an endpoint lets pass; who may do it is the roles' matter."""
     return iam.PolicyStatement(
         actions=list(actions), principals=[iam.AnyPrincipal()], resources=list(resources)
     )

@@ -1,4 +1,4 @@
-"""What a task role may do, one function per thing the runtime does.
+"""The rights of a task role, one function per thing the runtime does.
 
 Actions are spelled out rather than granted by the CDK's `grant_*` methods, which are broader than what the
 runtime calls. `tests/stacks/test_permissions.py` compares them in both directions with the calls recorded

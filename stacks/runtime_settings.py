@@ -34,7 +34,7 @@ def as_text(value: object) -> str:
 
 
 def faults(rule: Mapping[str, Any], text: str) -> Iterator[str]:
-    """What the runtime would say to this text as the value of a variable with this rule."""
+    """The runtime's objection to this text as the value of a variable with this rule."""
     described = {key: part for key, part in rule.items() if key != "required"}
     validator = Draft202012Validator(described, format_checker=_FORMATS)
     for error in validator.iter_errors(_parse(text, rule["type"])):

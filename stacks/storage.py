@@ -190,7 +190,7 @@ class StorageStack(cdk.Stack):
         return secret
 
     def _metadata_key(self) -> kms.IKey | None:
-        """What the metadata is encrypted with: an existing table's is its owners' choice, not ours."""
+        """The key that the metadata is encrypted with: an existing table's is its owners' choice."""
         if self._values.existing_metadata_table is None:
             return self.key
         arn = self._values.existing_metadata_key_arn

@@ -132,7 +132,7 @@ class LocalAccount:
 
     @property
     def left_out(self) -> list[str]:
-        """What of the templates the server did not take, one line each."""
+        """The parts of the templates that the server did not take, one line each."""
         return [event["left_out"] for event in self._events() if "left_out" in event]
 
     def denials(self, role_arn: str) -> list[str]:

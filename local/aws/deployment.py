@@ -17,7 +17,7 @@ _NOT_RESOURCES = {"AWS::CDK::Metadata"}
 
 @dataclass
 class Deployment:
-    """What the stacks made: their outputs by key, and a line for each resource that was not."""
+    """The result of a deployment: outputs by key, and a line for each resource that was not made."""
 
     outputs: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ def deploy(environment: Environment, client: Callable[[str], Any], *, endpoint_u
 
 
 def describe(environment: Environment, client: Callable[[str], Any]) -> Deployment:
-    """What the stacks have made, however deployed. Raises RuntimeError for one that is not whole."""
+    """The result of the stacks, however deployed. Raises RuntimeError for one that is not whole."""
     deployment = Deployment()
     for stack in environment.stacks:
         _describe(stack, client("cloudformation"), deployment)

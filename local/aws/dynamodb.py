@@ -1,5 +1,4 @@
-"""DynamoDB's atomicity, which moto does not have: one write at a time, transactions that check before they
-write.
+"""DynamoDB's atomicity, which moto does not have: writes one by one, checked before they write.
 
 moto checks a condition and writes in two steps that other requests' threads can come between, and undoes a
 failed transaction by putting back a copy of the whole table, with it undoing what others wrote meanwhile.

@@ -1,5 +1,4 @@
-"""Message move tasks of SQS, which moto lacks: StartMessageMoveTask, ListMessageMoveTasks and
-CancelMessageMoveTask, as the SQS API Reference has them.
+"""Message move tasks of SQS, which moto lacks: started, listed and cancelled as the API Reference has it.
 
 - the source is the dead-letter queue of some other queue; one task a source is active at a time
 - 1 to 500 messages a second; body, attributes and group stay, the message itself is a new one

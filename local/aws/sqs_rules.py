@@ -1,5 +1,6 @@
-"""What SQS refuses and moto takes: the quotas and character rules of the SQS API Reference, put in front of
-moto, so that a message which production would refuse is refused on this machine.
+"""The requests that SQS refuses and moto takes, by quotas and character rules of the SQS API Reference.
+
+They stand before moto, so that a message which production would refuse is refused on this machine.
 
 - a message: 1 to 1,048,576 bytes with its attributes, of XML's characters; at most ten attributes
 - `MessageGroupId`: 1 to 128 alphanumeric or punctuation characters; `DelaySeconds`: 0 to 900

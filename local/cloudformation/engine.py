@@ -1,4 +1,4 @@
-"""What a stack does when it changes and when it goes, as CloudFormation documents it.
+"""The life of a stack, its changes and its end, as CloudFormation documents it.
 
 - A resource is changed when its properties are others once references are resolved: a task definition that
   is replaced changes the service that names it, though the service's own lines are the same.

@@ -21,7 +21,7 @@ _U16, _U32 = 0xFFFF, 0xFFFFFFFF
 
 
 class Archive(Protocol):
-    """What the server needs of an archive: its length, a strong ETag, and any range of it."""
+    """The interface of an archive that the server needs: its length, a strong ETag, and any range of it."""
 
     @property
     def size(self) -> int: ...
@@ -75,9 +75,7 @@ class _Segment:
 
 @dataclass(kw_only=True)
 class LaidOutZip:
-    """A ZIP whose every range can be computed. `cut` leaves off that many bytes at the end: a truncated
-    archive.
-    """
+    """A ZIP whose every range can be computed; `cut` bytes are left off its end, as if truncated."""
 
     members: Sequence[Member]
     cut: int = 0

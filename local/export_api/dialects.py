@@ -40,7 +40,7 @@ class Listing:
 
 
 class Dialect(Protocol):
-    """What the server asks of a vendor. `tokens` are the secrets accepted now."""
+    """The interface of a vendor that the server asks. `tokens` are the secrets accepted now."""
 
     prefix: ClassVar[str]
     """The path of the base URL."""
@@ -51,7 +51,7 @@ class Dialect(Protocol):
     """Whether clients first get a token for their secret (POST /oauth2/v2.0/token)."""
 
     def secret(self, token: str, base_url: str) -> dict[str, str]:
-        """What an operator puts into Secrets Manager."""
+        """The secret that an operator puts into Secrets Manager."""
 
     def refusal(self, headers: Message, tokens: set[str]) -> tuple[int, str] | None:
         """Status and sentence for a caller that does not prove who it is."""

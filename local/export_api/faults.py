@@ -28,8 +28,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Another answer than the right one. No problem text: an HTML page, as a proxy sends it, with any status
-    (200 too); with a `code`: XML, as a storage front says it.
+    """Another answer than the right one.
+
+    No problem text: an HTML page, as a proxy sends it, with any status (200 too); with a `code`: XML, as a
+    storage front says it.
     """
 
     status: int

@@ -1,5 +1,4 @@
-"""Generated exports: a seed and a size decide every byte, every metadata item and what must become of
-each entry.
+"""Generated exports: a seed and a size decide every byte, metadata item and each entry's outcome.
 
 The server and whoever checks the result build the same exports apart from each other and never talk about
 them.

@@ -82,7 +82,7 @@ class ExportApiServer:
 
     @property
     def base_url(self) -> str:
-        """What a client is told, the vendor's path included."""
+        """The URL that a client is told, the vendor's path included."""
         return self.origin + self.dialect.prefix
 
     def __enter__(self) -> "ExportApiServer":

@@ -35,7 +35,7 @@ class CloudTools:
         self.cdk("synth", "--quiet", "--no-lookups", *options)
 
     def cdk(self, *arguments: str, expect: int = 0) -> str:
-        """What `cdk` prints. Raises StepFailed when it ends otherwise than expected."""
+        """The output of `cdk`. Raises StepFailed when it ends otherwise than expected."""
         return self._run([str(CDK), *arguments, *_QUIET], expect)
 
     def deploy(self, assembly: Path) -> str:

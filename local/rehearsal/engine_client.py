@@ -28,8 +28,9 @@ class NoEngine(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """`environment` is what every program that talks to it needs; `processes` its own view of /proc; all that
-    it writes is in `folder`.
+    """A container engine that runs for the rehearsal; all that it writes is in `folder`.
+
+    `environment` is what every program that talks to it needs; `processes` its own view of /proc.
     """
 
     program: str

@@ -75,7 +75,7 @@ def _ended(platform: Platform) -> bool:
 
 
 def _place(platform: Platform, fleet: list[Task], desired: int, seen: Seen) -> None:
-    """What ECS does about a desired count: start what is missing, stop the youngest of what is too many."""
+    """ECS's reaction to a desired count: start what is missing, stop the youngest of what is too many."""
     while len(fleet) < desired:
         fleet.append(platform.run_task("worker", ready=False))
     while len(fleet) > desired:

@@ -23,7 +23,7 @@ class StepFailed(Exception):
 
 @dataclass(kw_only=True)
 class Rehearsal:
-    """What has been seen so far; `ok` until a step fails."""
+    """The steps seen so far; `ok` until one fails."""
 
     say: Callable[[str], None]
     ok: bool = True

@@ -1,4 +1,4 @@
-"""What a day costs, by item: the hours it ran, and what its archives caused."""
+"""The cost of a day, by item: the hours it ran, and what its archives caused."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Volumes:
-    """What a day moved. Entries and bytes are of what matched."""
+    """The amounts that a day moved. Entries and bytes are of what matched."""
 
     fetched_gb: float
     output_gb: float

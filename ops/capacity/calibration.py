@@ -1,4 +1,4 @@
-"""What work costs a worker, as measured (calibration.json says when and on what)."""
+"""The cost of work to a worker, as measured (calibration.json says when and on what)."""
 
 import json
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ def judge(asked: Question) -> Verdict:
 
 
 def missed(asked: Question, found: Figures) -> Iterator[str]:
-    """What the figures miss of the environment's objectives."""
+    """The environment's objectives that the figures miss."""
     load, worker = asked.deployed.load, asked.deployed.worker
     if found.unfinished:
         yield f"{found.unfinished:,} archives are not done in two days: raise max_tasks ({worker.most})"
@@ -96,5 +96,5 @@ _BY_SIZE = ("Fargate", "public IPv4", "NAT", "interface endpoints", "Container I
 
 
 def compute_usd(day: Figures) -> float:
-    """What depends on how the work is run, and not on how many bytes and objects there are."""
+    """The costs that depend on how the work is run, and not on how many bytes and objects there are."""
     return sum(item.usd for item in day.bill if item.name.startswith(_BY_SIZE))

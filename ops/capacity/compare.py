@@ -57,7 +57,7 @@ class Recorded:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What is compared, in seconds and messages. busy_s: archive-seconds in workers' hands."""
+    """The outcome that is compared, in seconds and messages. busy_s: archive-seconds in workers' hands."""
 
     p50_s: float
     p95_s: float
@@ -73,7 +73,7 @@ def load_recorded(file: Path = FILE) -> Recorded:
 
 
 def measured(recorded: Recorded) -> Outcome:
-    """What the real services did."""
+    """The outcome of the real services."""
     sent, finished = np.array(recorded.sent_at), np.array(recorded.finished_at)
     return _outcome(
         finished - sent,
@@ -85,7 +85,7 @@ def measured(recorded: Recorded) -> Outcome:
 
 
 def modelled(recorded: Recorded) -> Outcome:
-    """What the model says they do."""
+    """The outcome that the model predicts for them."""
     day = play_recorded(recorded)
     return _outcome(
         day.completion_s.astype(float),

@@ -48,7 +48,7 @@ class Figures:
 
 
 def figures(day: Day, prices: Prices) -> Figures:
-    """What a report says of a day."""
+    """The figures of a day that a report gives."""
     track, deployed, step = day.track, day.deployed, day.play.step_s
     finished = day.completion_s[~np.isnan(day.completion_s)]
     p50, p95, p99 = np.percentile(finished, [50, 95, 99]) / 60 if len(finished) else [float("inf")] * 3

@@ -18,7 +18,7 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Manners:
-    """What a service's tasks do about being stopped.
+    """The conduct of a service's tasks that are being stopped.
 
     protects: whether ECS may stop a task that has something stuck in hand, anything, or nothing at all.
     leaves: an unwanted task takes nothing new and hands over what another can go on with.

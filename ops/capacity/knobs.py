@@ -1,4 +1,4 @@
-"""What of an environment the search may turn: each setting's name, value and candidates."""
+"""The knobs of an environment that the search may turn: each setting's name, value and candidates."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

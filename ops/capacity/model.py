@@ -62,7 +62,7 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What became of a day. Waits and completions in seconds, by job or archive in order of arrival."""
+    """The result of a day. Waits and completions in seconds, by job or archive in order of arrival."""
 
     deployed: Deployed
     assumed: Assumptions
@@ -292,7 +292,7 @@ class _Run:
         return min(1.0, *slow, vendor, cores / (wanted * self.cpu_each)) or 1.0
 
     def _finish(self, now: float, pace: float) -> tuple[int, Seconds32]:
-        """What ends in this step; when the slots of it become free that may be filled again."""
+        """The work that ends in this step; when the slots of it become free that may be filled again."""
         ends = self.ends[self.active]
         over = ends <= self.virtual + pace * self.step
         ids, at = self.active[over], now + (ends[over] - self.virtual) / pace

@@ -1,4 +1,4 @@
-"""What every verb here asks: an environment of an assembly, with prices and calibration, played as a day."""
+"""The question of every verb: an environment of an assembly, with prices and calibration, over a day."""
 
 import tempfile
 from dataclasses import dataclass, field

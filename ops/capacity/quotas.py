@@ -1,4 +1,4 @@
-"""What a day needs of the account's quotas, against what a new account has.
+"""The quotas that a day needs of its account, against those of a new account.
 
 `checked` is when the default was last compared with its page; None: it could not be, so look before you rely
 on it. Those that can be raised are asked for with their code: `python -m ops.preflight` compares an account.

@@ -1,4 +1,4 @@
-"""What would be deployed, as far as capacity and cost hang on it: read from the synthesized templates."""
+"""The deployment, as far as capacity and cost hang on it: read from the synthesized templates."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -36,7 +36,7 @@ class Rings:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """What the alarms say of a day. `unheard`: alarms on what the model does not have."""
+    """The alarms of a day. `unheard`: alarms on what the model does not have."""
 
     rings: tuple[Rings, ...]
     judged: int

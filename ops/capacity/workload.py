@@ -26,7 +26,7 @@ _STATED_MATCH = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What an environment is for, and promises at that (`stacks.values.Load`, and the alarms' wait)."""
+    """The load of an environment, and its promises at that (`stacks.values.Load`, and the alarms' wait)."""
 
     export_jobs_per_day: float
     archives_per_export_job: float
@@ -46,7 +46,7 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What no template says. The tornado varies the ones that nobody has measured.
+    """The assumptions that no template says. The tornado varies the ones that nobody has measured.
 
     archive_mb_s: what an archive's connections bring together: 500 MB in the stated mean of 30 minutes.
     vendor_mb_s: what the vendor sends in all, per 100,000 jobs a day. matching_share: of an archive's bytes

@@ -50,7 +50,7 @@ def watch(
 
 
 def circuits(context: typer.Context, as_json: AsJson = False) -> None:
-    """What is not being called: circuits that are not closed, and what an operator has paused."""
+    """The dependencies that are not called: circuits that are not closed, and what an operator has paused."""
     found = CircuitList(circuits=circuits_room.not_closed(fleet_of(context)))
 
     def people() -> None:
@@ -110,7 +110,7 @@ def serve(
 def preflight(
     environment: Annotated[str, typer.Argument(help="An environment of stacks/environments.py.")],
 ) -> None:
-    """What an environment needs of its account, and what the account lacks (python -m ops.preflight)."""
+    """The needs of an environment that its account has to meet, and does not (python -m ops.preflight)."""
     raise typer.Exit(
         subprocess.run([sys.executable, "-m", "ops.preflight", environment], check=False).returncode
     )

@@ -52,7 +52,7 @@ class State(StrEnum):
 
 
 class Priority(StrEnum):
-    """What a message may ask for."""
+    """The priorities that a message may ask for."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -201,7 +201,7 @@ def manifest(
     outcome: Annotated[str, typer.Option(help="Only entries with this outcome.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """What became of each archive, or of each entry of one."""
+    """The outcome of each archive, or of each entry of one."""
     as_json = as_json or format_ is Format.JSON
     fleet = fleet_of(context)
     if not file:
@@ -247,8 +247,9 @@ def why(
 
 
 def verify(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
-    """S3 against the metadata: presence, size, stored checksum; nothing is downloaded. Exit code 1 if any
-    file lacks.
+    """S3 against the metadata: presence, size, stored checksum; nothing is downloaded.
+
+    Exit code 1 if any file lacks.
     """
     with progress("verifying") as tell:
         found = verify_job(fleet_of(context), job, progress=tell)

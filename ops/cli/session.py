@@ -1,4 +1,4 @@
-"""What every command shares: the environment it is about, and how it speaks: tables, or one JSON document."""
+"""The session of a command: the environment it is about, and how it speaks: tables, or one JSON document."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +98,7 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
 
 
 def findings(found: Sequence[Finding]) -> None:
-    """What is wrong, and below each the command that acts on it."""
+    """Print the findings, and below each the command that acts on it."""
     for finding in found:
         out.print(Text(f"• {clean(finding.what)}", style="yellow"))
         if finding.do:

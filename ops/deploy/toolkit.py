@@ -35,7 +35,7 @@ class Toolkit:
         return int(counted[1]) > 0, outcome.stdout.strip()
 
     def diff(self, stacks: Sequence[Stack]) -> str:
-        """What would change in the account."""
+        """The changes that a deployment would make in the account."""
         outcome = self._run("diff", stacks, "--method", "template")
         if outcome.returncode:
             raise ToolkitError(f"cdk diff failed ({outcome.returncode}):\n{outcome.stdout.strip()}")

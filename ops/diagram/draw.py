@@ -70,7 +70,7 @@ class Drawing:
         return max(height_of(node.lines) for node in self._system.of_kind(kind))
 
     def _stores(self) -> list[Node]:
-        """What services use besides queues: outsiders first, then by how far along the data is."""
+        """The services' neighbours besides queues: outsiders first, then by how far along the data is."""
         order = {service.id: index for index, service in enumerate(self._services)}
 
         def key(node: Node) -> tuple[int, float, str]:

@@ -1,4 +1,4 @@
-"""What the templates of one environment say about its system, as nodes and flows between them."""
+"""The system of one environment, as nodes and flows between them, read from its templates."""
 
 import re
 from collections.abc import Iterator

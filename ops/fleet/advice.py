@@ -1,6 +1,4 @@
-"""What a reason means and whose it is: a sentence for each word that the services park, reject, miss or try
-again by.
-"""
+"""The meaning and owner of each reason by which the services park, reject, miss or try again."""
 
 import re
 
@@ -91,7 +89,7 @@ _BROKEN = "the archive's entry cannot be taken as it is: the vendor"
 
 
 def of_parking(reason: str) -> str:
-    """What to do about a message that was parked for this."""
+    """The advice for a message that was parked for this."""
     return PARKED.get(reason or CRASHED, f"parked as {reason}: see docs/runbook.md")
 
 
@@ -101,7 +99,7 @@ def of_missing(reason: str) -> str:
 
 
 def of_failing(reason: str, error: str) -> str:
-    """What to do about a failure that is tried again; "" where there is nothing better to say."""
+    """The advice for a failure that is tried again; "" where there is nothing better to say."""
     for reasons, errors, told in FAILING:
         if re.fullmatch(reasons, reason) and re.search(errors, error):
             return told

@@ -1,4 +1,4 @@
-"""What is not being called, and pausing by hand: both are circuits of the ledger, which the services keep.
+"""Circuits: those that are not closed, and pausing by hand, both kept in the ledger by the services.
 
 A pause is a circuit that nobody probes: of a service (`service:worker`) it stops the polling, of a host
 (`download:files.example.com`) the downloads from there. Work in hand goes on.
@@ -31,9 +31,7 @@ def not_closed(fleet: Fleet) -> list[Circuit]:
 
 
 def dependencies_of(scopes: Sequence[str]) -> list[str]:
-    """The circuits that a pause of these is: a service, `vendor` (both), or a download host. Raises
-    Unusable.
-    """
+    """The circuits of these: a service, `vendor` (both), or a download host. Raises Unusable."""
     return list(dict.fromkeys(name for scope in scopes for name in _dependencies(scope)))
 
 
@@ -59,9 +57,7 @@ def pause(fleet: Fleet, scopes: Sequence[str], why: str) -> Switched:
 
 
 def resume(fleet: Fleet, scopes: Sequence[str]) -> Switched:
-    """Let go of what an operator holds open; a circuit that opened by itself closes by itself. Raises
-    Unusable.
-    """
+    """Let go of what an operator holds open; other circuits close by themselves. Raises Unusable."""
     return _switch(fleet, scopes, None)
 
 

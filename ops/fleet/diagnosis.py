@@ -18,7 +18,7 @@ _DENIED = re.compile(r"\b40[13]\b")
 
 
 def of_job(job: Job, archives: Sequence[Archive], circuits: Sequence[Circuit]) -> list[Finding]:
-    """What there is to say of one job, the gravest first; nothing for a job that is well."""
+    """The findings about one job, the gravest first; none for a job that is well."""
     now = datetime.now(UTC)
     return [*_ended_badly(job, archives), *_in_the_way(job, archives, circuits, now)]
 
@@ -29,7 +29,7 @@ def of_fleet(
     circuits: Sequence[Circuit],
     failing: Sequence[Failing],
 ) -> list[Finding]:
-    """What there is to say of the whole."""
+    """The findings about the whole."""
     found = [circuit_finding(circuit) for circuit in circuits]
     found += _by_reason(failing)
     found += [

@@ -1,4 +1,4 @@
-"""What is parked: looked at and left there, sent back, or dropped after it has been written to a file.
+"""Parked messages: looked at and left there, sent back, or dropped after being written to a file.
 
 Looking is receiving for a short while. SQS shows a message to one reader at a time, so two who look at once
 each see a part of it.
@@ -39,8 +39,9 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Selection:
-    """Which messages of these queues' DLQs are meant; what is empty does not select. `reason` may be
-    `no reason`.
+    """The messages of these queues' DLQs that are meant; what is empty does not select.
+
+    `reason` may be `no reason`.
     """
 
     queues: tuple[str, ...]

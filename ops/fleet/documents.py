@@ -157,7 +157,7 @@ class StateCount(Document):
 
 
 class Queue(Document):
-    """What a queue holds, as SQS tells it: approximately."""
+    """The number of messages that a queue holds, as SQS tells it: approximately."""
 
     name: str
     waiting: int
@@ -259,8 +259,9 @@ class Sent(Document):
 
 
 class Lack(Document):
-    """A file that is not in S3 as the metadata says; `reason` is absent, size-differs, checksum-differs,
-    checksum-unknown or invalid-metadata.
+    """A file that is not in S3 as the metadata says.
+
+    `reason` is absent, size-differs, checksum-differs, checksum-unknown or invalid-metadata.
     """
 
     path: str

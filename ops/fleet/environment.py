@@ -41,7 +41,7 @@ _CONFIG = Config(
 
 @dataclass(frozen=True, kw_only=True)
 class DataNames:
-    """What the data is called; the worker's settings say."""
+    """The names of the data; the worker's settings say them."""
 
     object_prefix: str
     manifest_prefix: str

@@ -39,7 +39,7 @@ def why(
 
 
 def steps_of(archives: Sequence[Archive], job: Job | None = None) -> list[Step]:
-    """What the ledger remembers, the oldest first."""
+    """The events that the ledger remembers, the oldest first."""
     steps = [*(() if job is None else _of_job(job)), *(step for one in archives for step in _of_archive(one))]
     return sorted(steps, key=lambda step: step.at)
 

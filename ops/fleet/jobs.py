@@ -105,7 +105,7 @@ def latest(
 
 
 def failing(fleet: Fleet) -> list[Failing]:
-    """What fails and is tried again, of the few jobs that have been longest in each open state."""
+    """The failures that are tried again, of the few jobs that have been longest in each open state."""
 
     def oldest(state: str) -> list[str]:
         first = next(_pages(fleet, state, 0.0, {"Limit": _OLDEST, "ScanIndexForward": True}))

@@ -1,6 +1,4 @@
-"""What became of each archive and entry, and which files are missing, as the worker wrote it into the
-bucket.
-"""
+"""The outcomes of archives and entries, and the missing files, as the worker wrote them into S3."""
 
 import json
 from collections import Counter
@@ -51,7 +49,7 @@ def entries_of(fleet: Fleet, job: str, file_id: str) -> Iterator[dict[str, Any]]
 
 
 def missing_of(fleet: Fleet, export_job_id: str, *, limit: int = 100_000) -> MissingFiles:
-    """What the job's last count found missing. Raises NotFound."""
+    """The files that the job's last count found missing. Raises NotFound."""
     job = find_job(fleet, export_job_id)
     files: list[MissingFile] = []
     reasons: Counter[str] = Counter()

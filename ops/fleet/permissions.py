@@ -1,4 +1,4 @@
-"""What each command needs of IAM; docs/ops/permissions.md is made from it, and the tests hold it to that.
+"""The IAM rights that each command needs; docs/ops/permissions.md is made of it, and tests hold it to that.
 
 A target is a resource by the word its ARN is found under: a table, a queue, the bucket's prefixes. Where the
 environment has its own key, `kms:Decrypt` on it comes on top, and `kms:GenerateDataKey` to send messages.

@@ -1,4 +1,4 @@
-"""What waits, what is in hand and what is parked: the queues, of each priority that the environment has."""
+"""The queues of each priority that the environment has: what waits, is in hand and is parked."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What cannot be done, in words for people: each says what was wrong and what to type."""
+"""The refusals, in words for people: each says what was wrong and what to type."""
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -23,7 +23,7 @@ class NotFound(Refusal):
 
 
 class Unusable(Refusal):
-    """What was typed or given cannot be used."""
+    """The input that was typed or given cannot be used."""
 
 
 class Declined(Refusal):

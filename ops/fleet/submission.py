@@ -24,8 +24,9 @@ def submit(
     dry_run: bool = False,
     note: str = "",
 ) -> Sent:
-    """Put one message for each job on `export-jobs`. Nothing is sent when any id is none. Raises Unusable,
-    NotSent, botocore's errors.
+    """Put one message for each job on `export-jobs`; nothing is sent when any id is none.
+
+    Raises Unusable, NotSent, botocore's errors.
     """
     ids = list(dict.fromkeys(job_ids))
     if not ids:

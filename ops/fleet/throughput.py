@@ -1,4 +1,4 @@
-"""What the fleet did over time, from its metrics: CloudWatch's, or the lines in the local logs."""
+"""The fleet's work over time, from its metrics: CloudWatch's, or the lines in the local logs."""
 
 import json
 from collections import defaultdict
@@ -47,7 +47,7 @@ def rates_of(series: Sequence[Series]) -> dict[str, float]:
 
 
 def hosts_of(series: Sequence[Series]) -> list[HostRate]:
-    """What each download host gives, and how often it fails; the busiest first."""
+    """The throughput of each download host, and how often it fails; the busiest first."""
     by_host: dict[str, dict[str, float]] = defaultdict(dict)
     for one in series:
         if one.host:

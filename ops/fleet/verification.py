@@ -73,7 +73,7 @@ def verify(
 
 
 def _verdicts(fleet: Fleet, export_job_id: str) -> Iterator[Lack | None]:
-    """What each expected file lacks, None for nothing; in the order of the metadata, a little behind it."""
+    """The lack of each expected file, None for none; in the order of the metadata, a little behind it."""
     prefix = f"{fleet.names.object_prefix}{export_job_id}/"
     sizes = dict(_listing(fleet, prefix))
     store = _store(fleet)

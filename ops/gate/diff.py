@@ -1,4 +1,4 @@
-"""What a change does to each resource of a stack: added, removed, changed in place, or replaced and why."""
+"""The change to each resource of a stack: added, removed, changed in place, or replaced and why."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

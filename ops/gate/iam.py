@@ -76,7 +76,7 @@ class Subject:
 
 
 def iam_findings(before: Stack | None, after: Stack) -> list[Finding]:
-    """What the stack's policies allow that they did not allow before (nothing, for a new stack)."""
+    """The rights that the stack's policies allow and did not allow before (none, for a new stack)."""
     old = _subjects(before) if before else {}
     new = _subjects(after)
     findings = []

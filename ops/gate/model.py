@@ -9,7 +9,7 @@ class GateError(Exception):
 
 
 class Kind(StrEnum):
-    """What a change does; a waiver names one of the blocking kinds."""
+    """The kinds of change; a waiver names one of the blocking ones."""
 
     STATEFUL_REMOVED = "stateful-removed"
     STATEFUL_REPLACED = "stateful-replaced"

@@ -1,4 +1,4 @@
-"""What may reach what: security-group rules, network ACLs and routes, compared by what they let through."""
+"""Reachability: security-group rules, network ACLs and routes, compared by what they let through."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

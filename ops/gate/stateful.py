@@ -1,4 +1,4 @@
-"""What would lose data: stateful resources removed or replaced, and what guards them taken away."""
+"""The changes that would lose data: stateful resources removed, replaced, or left without their guards."""
 
 from ops.assembly.model import Resource, Stack
 from ops.gate.diff import Replacement, ResourceChange

@@ -51,7 +51,7 @@ class Waiver(BaseModel):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the waivers leave: blocked findings, waived ones with their waiver, and faults of the file."""
+    """The findings after the waivers: blocked ones, waived ones with their waiver, and faults of the file."""
 
     blocked: tuple[Finding, ...]
     waived: tuple[tuple[Finding, Waiver], ...]

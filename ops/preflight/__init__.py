@@ -1,4 +1,4 @@
-"""What an account needs before an environment can be deployed to it and run at its size, and what it lacks.
+"""The needs of an environment that its account must meet to deploy it and run it at its size, and the lacks.
 
 Read-only, and computed from the synthesized templates.
 """

@@ -22,7 +22,7 @@ class Demand:
 
 
 def demand(stacks: Sequence[Stack], provider: str) -> Demand:
-    """What all services of the environment together take of one capacity provider. Raises AssemblyError."""
+    """The tasks that all services of the environment take of one capacity provider. Raises AssemblyError."""
     services = [service for stack in stacks for service in _services(stack)]
     return Demand(
         least=sum(service.vcpus(service.least, provider) for service in services),

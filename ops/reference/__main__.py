@@ -8,7 +8,7 @@ from ops.reference.pages import FOLDER
 
 
 def files(assembly: Path) -> dict[Path, str]:
-    """What this package is answerable for."""
+    """The generated files that this package is answerable for."""
     return {
         **schemas.files(),
         FOLDER / "settings.md": settings.render(),

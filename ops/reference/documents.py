@@ -1,4 +1,4 @@
-"""What others read of us outside of messages and events, field by field: objects and message attributes.
+"""The documents that others read besides messages and events, by field: objects and message attributes.
 
 The services write these without a model, for speed or because SQS and S3 have a form of their own; a test
 holds what they write against this.
@@ -80,8 +80,9 @@ class DeadLetterAttributes(Document):
 
 
 class HandOverAttributes(Document):
-    """Message attributes, all of type String, of a copy that a service sends to its own queue: a hand-over,
-    or another try after a failure.
+    """Message attributes of a copy that a service sends to its own queue, all of type String.
+
+    A copy is a hand-over, or another try after a failure.
     """
 
     first_seen: str

@@ -121,7 +121,7 @@ class JobItem(_Failing, _Totals):
 
 
 class TaskSummary(_Totals):
-    """What a manifest says, as far as the ledger keeps it."""
+    """The totals of a manifest, as far as the ledger keeps them."""
 
     etag: str
 
@@ -182,8 +182,9 @@ class CountItem(_Failing):
 
 
 class CheckpointItem(Item):
-    """Where the work inside a large file is, `item` = `CHECKPOINT#{name}` in the partition of its task:
-    `{export_job_id}#TASK#{task_id}`.
+    """Where the work inside a large file is.
+
+    `item` = `CHECKPOINT#{name}` in the partition of its task: `{export_job_id}#TASK#{task_id}`.
     """
 
     generation: int
@@ -192,8 +193,9 @@ class CheckpointItem(Item):
 
 
 class MessageItem(_Failing):
-    """A message that names no single job or task: partition `#message:{SHA-256 of its body}`, `item` =
-    `MESSAGE`.
+    """A message that names no single job or task.
+
+    Partition `#message:{SHA-256 of its body}`, `item` = `MESSAGE`.
     """
 
     item: Literal["MESSAGE"]
@@ -201,8 +203,9 @@ class MessageItem(_Failing):
 
 
 class CircuitsItem(Item):
-    """The circuits that are not closed: partition `#circuits`, `item` = `CIRCUITS`, one attribute
-    `circuit_{dependency}` each, JSON text.
+    """The circuits that are not closed.
+
+    Partition `#circuits`, `item` = `CIRCUITS`, one attribute `circuit_{dependency}` each, JSON text.
     """
 
     model_config = ConfigDict(json_schema_extra={"patternProperties": {"^circuit_": {"type": "string"}}})
@@ -219,7 +222,7 @@ class RateItem(Item):
 
 
 class PermitsItem(Item):
-    """What is in use at once of what a vendor or a host allows the fleet: partition `#permits`."""
+    """The permits in use, of those that a vendor or a host allows the fleet at once: partition `#permits`."""
 
     holders: dict[str, tuple[int, float]]
     """By process: how many, and until when."""

@@ -1,4 +1,4 @@
-"""What the generated pages have in common."""
+"""The parts that the generated pages have in common."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -65,7 +65,7 @@ def _without_null(node: Any) -> Any:
 
 
 def files() -> dict[Path, str]:
-    """What belongs into the folder."""
+    """The files that belong into the folder."""
     return {
         FOLDER / f"{name}.schema.json": json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
         for name in CONTRACTS

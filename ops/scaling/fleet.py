@@ -46,7 +46,7 @@ class Task:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What it cost: task-minutes run, archives finished, handed over and killed, minutes done twice."""
+    """The cost of a run: task-minutes, archives finished, handed over and killed, minutes done twice."""
 
     task_minutes: int = 0
     finished: int = 0

@@ -1,4 +1,4 @@
-"""What a task does about being wanted no more: the part of scaling that is the service's own.
+"""The departure of a task that is wanted no more: the part of scaling that is the service's own.
 
 A way of leaving is three answers; the fleet asks them every minute. What the runtime does is
 `LeavesWhenUnwanted`; the others are there to be compared with it.

@@ -74,7 +74,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of it. `ideal_task_hours`: enough tasks for what is there in each minute, and no more.
+    """A simulation's result. `ideal_task_hours`: enough tasks for what is there in each minute, and no more.
 
     Counted from the beginning of the peak. `tasks` is the count in each of those minutes.
     """

@@ -1,4 +1,4 @@
-"""What the environment costs: compute, bytes, and NAT where there is one."""
+"""The environment's costs: compute, bytes, and NAT where there is one."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch

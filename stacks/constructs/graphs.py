@@ -1,4 +1,4 @@
-"""What the rows of the dashboard have in common."""
+"""The parts that the rows of the dashboard have in common."""
 
 from collections.abc import Sequence
 

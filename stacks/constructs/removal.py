@@ -1,4 +1,4 @@
-"""What becomes of data when its resource leaves the stack."""
+"""The fate of data whose resource leaves the stack."""
 
 import aws_cdk as cdk
 

@@ -1,4 +1,4 @@
-"""What can go wrong with one service and its queues."""
+"""The alarms of one service and its queues."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

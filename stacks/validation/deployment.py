@@ -94,8 +94,7 @@ class Deployment:
         return [resource for resource in self.resources if resource.type == type_]
 
     def target(self, template: str, value: object) -> Resource | None:
-        """The resource that a Ref, GetAtt or ImportValue in this template leads to; None for anything "
-        "else."""
+        """The resource that a Ref, GetAtt or ImportValue in this template leads to, or None."""
         if not isinstance(value, Mapping) or len(value) != 1:
             return None
         ((function, argument),) = value.items()

@@ -1,5 +1,6 @@
-"""Outages cost time and crashes cost receives: the runtime's limits follow the environment's, and it parks a
-message with a reason before its queue moves it without one.
+"""Outages cost time and crashes cost receives, and the runtime's limits follow the environment's.
+
+It parks a message with a reason before its queue moves it without one.
 """
 
 from collections.abc import Iterator

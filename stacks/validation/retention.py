@@ -1,5 +1,4 @@
-"""Nothing expires while it still waits: queues, the ledger and unfinished uploads outlast the worst "
-"backlog."""
+"""Nothing expires while it still waits: queues, the ledger and unfinished uploads outlast any backlog."""
 
 from collections.abc import Iterator
 

@@ -57,7 +57,7 @@ def _values(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> It
 
 
 def _together(service: ServiceView, schema: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What the runtime requires of two variables at once, and would say only when it starts."""
+    """The runtime's rules over two variables at once, which it would apply only when it starts."""
     for smaller, larger, why in _PAIRS:
         low, high = (
             service.number(name) if service.variables.get(name) else schema[name].get("default")

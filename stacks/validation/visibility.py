@@ -1,5 +1,4 @@
-"""A message stays with whoever works on it: the queue and the runtime agree, and one lost heartbeat is no "
-"harm."""
+"""A message stays with whoever works on it: queue and runtime agree, and one lost heartbeat is no harm."""
 
 from collections.abc import Iterator
 

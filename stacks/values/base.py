@@ -1,4 +1,4 @@
-"""What every group of values has in common: it cannot change, and it cannot be misspelt."""
+"""The base of every group of values: it cannot change, and it cannot be misspelt."""
 
 from collections.abc import Mapping
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""What an environment is built for, as values."""
+"""The values of the load that an environment is built for."""
 
 from typing import Annotated, Self
 
@@ -11,7 +11,7 @@ _WIDEST = 3.8
 
 
 class Load(Values):
-    """What comes, how long it takes and how uneven both are; the sizes are checked against it.
+    """The work that comes, how long it takes and how uneven both are; the sizes are checked against it.
 
     `mean_archive_minutes`, `p95_archive_minutes`, `longest_archive_hours`: how long a worker has an archive.
     `peak_factor`: arrivals at the peak, as a multiple of the day's average, for `peak_hours` at a stretch.

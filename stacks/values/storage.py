@@ -1,4 +1,4 @@
-"""What is kept, as values."""
+"""The values of what is kept, and for how long."""
 
 from typing import Annotated, Self
 

@@ -1,4 +1,4 @@
-"""What several environments must not have in common."""
+"""The rules between environments: several must not have the same of what only one can have."""
 
 from collections.abc import Sequence
 from ipaddress import ip_network

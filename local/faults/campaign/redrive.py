@@ -1,4 +1,4 @@
-"""What the runbook tells an operator to do when the trouble is over: give parked messages another try.
+"""The runbook's step when the trouble is over: give parked messages another try.
 
 Only those that a crash in every attempt has parked, or that SQS itself has moved; a message that was parked
 because it can never succeed stays, and so does one that the operator knows to be deadly.

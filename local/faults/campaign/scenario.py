@@ -1,4 +1,4 @@
-"""What a campaign does and when, as plain values: `planning` makes them."""
+"""The events of a campaign, as plain values: `planning` makes them."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ Service = Literal["orchestrator", "worker"]
 
 
 class Kind(StrEnum):
-    """What can befall a process, its machine, or everything at once."""
+    """The troubles that can befall a process, its machine, or everything at once."""
 
     KILL = "sigkill"
     TERMINATE = "sigterm"
@@ -31,8 +31,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """One thing that goes wrong at `at_s` for `for_s`; `pick` chooses among what runs then. `of` is an AWS
-    service in a storm, `dependency/how` where one is down.
+    """One thing that goes wrong at `at_s` for `for_s`; `pick` chooses among what runs then.
+
+    `of` is an AWS service in a storm, `dependency/how` where one is down.
     """
 
     at_s: float
@@ -91,8 +92,9 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Send:
-    """One message for `export-jobs`; without jobs it is malformed. `refused` are values among its ids that
-    are none; `attributes` are a producer's own.
+    """One message for `export-jobs`; without jobs it is malformed.
+
+    `refused` are values among its ids that are none; `attributes` are a producer's own.
     """
 
     at_s: float

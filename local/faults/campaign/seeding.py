@@ -16,7 +16,7 @@ _OUTCOMES = ("uploaded", "no-metadata", "size-mismatch", "checksum-mismatch")
 
 @dataclass(kw_only=True)
 class Expectations:
-    """What the checker compares with: plain values only. Files are named `job/file`."""
+    """The expectations that the checker compares with: plain values only. Files are named `job/file`."""
 
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)  # key → size, sha256, file
     entries: dict[str, dict[str, str]] = field(default_factory=dict)  # file → path → outcome

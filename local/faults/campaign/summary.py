@@ -10,7 +10,7 @@ _MOST_FINDINGS = 30
 
 @dataclass(kw_only=True)
 class Result:
-    """What `summary.json` holds."""
+    """The fields of `summary.json`."""
 
     ok: bool
     seed: int

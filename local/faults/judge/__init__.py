@@ -1,1 +1,1 @@
-"""What is counted at the end: objects, entry lines, the ledger, the queues; the demo asks it too."""
+"""The judge of what is there at the end: objects, entry lines, ledger, queues; the demo asks it too."""

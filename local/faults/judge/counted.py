@@ -1,4 +1,4 @@
-"""What a job's count must have found: the count is of the moment when the job's end was said.
+"""The count that a job must have come to: of the moment when the job's end was announced.
 
 A task that an operator brings back later, while the job stays failed for another one, is not counted again;
 what an earlier try of it had written by then was there all the same.

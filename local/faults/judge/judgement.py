@@ -1,4 +1,4 @@
-"""What the checker has found."""
+"""The checker's judgement."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 @dataclass(kw_only=True)
 class Judgement:
-    """What was found; `findings` has a sentence for every bad one."""
+    """The counts of what was found; `findings` has a sentence for every bad one."""
 
     messages_sent: int = 0
     expected: int = 0

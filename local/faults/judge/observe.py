@@ -1,4 +1,4 @@
-"""What is there after a run, as plain values: read with an operator's clients, judged by `checker`.
+"""The state after a run, as plain values: read with an operator's clients, judged by `checker`.
 
 The ledger's history comes from a DynamoDB stream: every write, with the item before and after it.
 """
@@ -138,7 +138,7 @@ def ledger_item(dynamodb: Any, table: str, partition: str, key: str) -> dict[str
 
 
 def messages(sqs: Any, url: str) -> Iterator[dict[str, Any]]:
-    """What a queue shows, once each; it stays hidden for a minute, so read a queue once."""
+    """The messages that a queue shows, once each; they stay hidden for a minute, so read a queue once."""
     while True:
         batch = sqs.receive_message(
             QueueUrl=url,

@@ -1,4 +1,4 @@
-"""What a message on a dead-letter queue says: which work it is about, and why it is there."""
+"""The content of a message on a dead-letter queue: which work it is about, and why it is there."""
 
 import hashlib
 import json

@@ -1,1 +1,1 @@
-"""What stands between the services and the local AWS: it checks what moto does not, and breaks calls."""
+"""The proxy between the services and the local AWS: it checks what moto does not, and breaks calls."""

@@ -1,4 +1,4 @@
-"""What the proxy saw AWS accept: one JSON line for each event and each object, for the checker."""
+"""The journal of what AWS accepted: one JSON line for each event and each object, for the checker."""
 
 import json
 import threading

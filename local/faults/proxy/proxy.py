@@ -93,7 +93,7 @@ class FaultProxy:
         self._thread.join()
 
     def answer(self, request: Request, client: socket.socket) -> Response:
-        """What the client gets. Raises NoAnswer when it gets nothing."""
+        """The response that the client gets. Raises NoAnswer when it gets nothing."""
         fault = None if UNDISTURBED in request.headers else self.random_source.decide(request.operation)
         if fault and fault.kind in NOT_APPLIED:
             self.random_source.happened(request.operation, fault)

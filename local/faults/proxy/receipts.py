@@ -1,4 +1,4 @@
-"""What SQS does with receipts and moto does not; what it takes as a message, `local.aws.sqs_rules` says.
+"""SQS's rules on receipts that moto lacks; those on messages are in `local.aws.sqs_rules`.
 
 - The 12-hour cap counts from the receipt; moto counts from the sending. `cap_s` shortens it, so that a
   campaign of minutes meets it.
@@ -23,7 +23,7 @@ _FORWARD_AT_MOST_S = 40_000
 
 
 class Ruling(Enum):
-    """What to do with a call that carries a receipt."""
+    """The action on a call that carries a receipt."""
 
     FORWARD = auto()
     PRETEND = auto()  # answer success, change nothing
@@ -94,7 +94,7 @@ class ReceiptRules:
 
 
 def forwarded_visibility(visibility_s: int) -> int:
-    """What to ask moto for."""
+    """The request to put to moto."""
     return min(visibility_s, _FORWARD_AT_MOST_S)
 
 

@@ -1,4 +1,4 @@
-"""What S3 checks and moto does not: the digests of what is sent, before it becomes visible.
+"""The checks that S3 makes and moto does not: the digests of what is sent, before it becomes visible.
 
 A body that is not what its sender announced is refused with BadDigest, a part list with InvalidPart, and
 a multipart upload whose full-object CRC-32 does not follow from its parts with BadDigest.

@@ -10,7 +10,7 @@ from local.faults.proxy.exchange import Request
 
 
 class Sabotage(StrEnum):
-    """What is broken for good."""
+    """The part that is broken for good."""
 
     DELETE_BEFORE_UPLOAD = "delete-before-upload"  # a task's message is deleted as it is handed out
     NO_FENCE = "no-fence"  # conditional writes always succeed, and every task comes back after its end

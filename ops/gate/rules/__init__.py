@@ -1,1 +1,1 @@
-"""What is dangerous about a change, one module for each kind of thing that can go wrong."""
+"""The dangers of a change, one module for each kind of thing that can go wrong."""

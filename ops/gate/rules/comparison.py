@@ -1,4 +1,4 @@
-"""What a rule is given: one stack before and after, what changed in it, and the environment around it."""
+"""A rule's input: one stack before and after, what changed in it, and the environment around it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

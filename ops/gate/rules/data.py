@@ -1,4 +1,4 @@
-"""What guards data: deletion protection, recovery, encryption, retention, versions."""
+"""The guards of data: deletion protection, recovery, encryption, retention, versions."""
 
 from collections.abc import Iterator
 from math import inf
@@ -252,5 +252,5 @@ GUARDS = (*_EVERYWHERE, *TABLE_GUARDS, *_QUEUES, *_BUCKETS, *_OTHERS)
 
 
 def data_findings(comparison: Comparison) -> Iterator[Finding]:
-    """What guards the data of a resource that was there before, and no longer does, or not as well."""
+    """The guards of an existing resource's data that no longer guard it, or not as well."""
     yield from guarded(comparison, GUARDS)

@@ -1,4 +1,4 @@
-"""What goes to somebody else from now on: another account, another domain, another region's endpoint.
+"""The flows that go elsewhere from now on: another account, another domain, another region's endpoint.
 
 A dead-letter queue, a key, a replica, a subscription, a log destination, an image: whatever the property is
 called, an account that was not named before is named now.

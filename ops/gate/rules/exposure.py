@@ -1,4 +1,4 @@
-"""What can be reached, or made reachable, from outside; new resources are judged as if closed before."""
+"""Exposure: reachable, or made reachable, from outside; new resources are judged as if closed before."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What CloudFormation refuses half-way: changes that need two deployments, with the steps to take.
+"""The changes that CloudFormation refuses half-way: they need two deployments, with the steps to take.
 
 It creates before it deletes, updates a producer before its consumers, and never takes back an export that
 another stack still imports.

@@ -1,4 +1,4 @@
-"""What guards a table: recovery, expiry, indexes, streams, keys and throughput."""
+"""The guards of a table: recovery, expiry, indexes, streams, keys and throughput."""
 
 from math import inf
 

@@ -1,4 +1,4 @@
-"""What confines a task's containers, and what keeps a service running and rolling back."""
+"""The confinement of a task's containers, and what keeps a service running and rolling back."""
 
 from collections.abc import Iterator
 from typing import Any

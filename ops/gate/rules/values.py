@@ -93,7 +93,7 @@ def removed(before: Any, after: Any) -> bool:
 
 
 def altered(before: Any, after: Any) -> bool:
-    """What was there is gone or is another."""
+    """Whether a value that was there is gone or is another."""
     return before is not None and text_of(before) != (after if after is None else text_of(after))
 
 
