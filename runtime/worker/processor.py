@@ -55,10 +55,10 @@ from runtime.worker.plan.spans import pieces
 from runtime.worker.settings import WorkerSettings
 from runtime.worker.timings import Timings
 from runtime.worker.transfer.checkpoints import Checkpoints
+from runtime.worker.transfer.doubt import in_doubt
 from runtime.worker.transfer.lanes import Lanes, work_through
 from runtime.worker.transfer.memory import memory_need
 from runtime.worker.transfer.multipart import Uploader
-from runtime.worker.transfer.second_look import DISAGREES
 from runtime.worker.transfer.small_entries import is_small
 from runtime.worker.transfer.transfer import Transfer
 
@@ -113,16 +113,6 @@ class _Attempt:
     advanced: Callable[[], None]
     fence: Fence
     checkpoints: Checkpoints
-
-
-def _in_doubt(plan: ArchivePlan, archive: ArchiveBytes) -> bool:
-    """Whether an entry was refused that a directory damaged on the way could explain.
-
-    Reading a directory twice costs little beside the archive. Where it would be the whole archive, only
-    entries that disagree with the directory are reason enough.
-    """
-    refused = {outcome for outcome in plan.results.outcomes() if not outcome.in_s3}
-    return bool(refused) if archive.ranged else not refused.isdisjoint(DISAGREES)
 
 
 class _Growth:
@@ -287,7 +277,7 @@ class ArchiveProcessor:
                     if len(cut) > 1:
                         return TooLarge(cut)
                 transfer = self._fetch(attempt, archive, plan)
-                if _in_doubt(plan, archive):
+                if in_doubt(plan, archive, directory):
                     reads.confirm(directory.offset)
             finally:
                 archive.close()

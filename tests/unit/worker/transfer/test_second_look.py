@@ -81,8 +81,10 @@ PLACES = sorted(places(zip_of(FILES, stored=True)))
 @pytest.mark.parametrize(
     ("place", "ranges"),
     [(place, True) for place in PLACES]
-    # Not the directory's name: spooling again for every entry without metadata would double the bill.
-    + [(place, False) for place in ("small data", "large data", "central CRC-32", "central signature")],
+    + [
+        (place, False)
+        for place in ("small data", "large data", "central CRC-32", "central name", "central signature")
+    ],
 )
 def test_one_flipped_bit_costs_a_request_and_nothing_else(ready: World, place: str, ranges: bool) -> None:
     ready.behaviour.ranges = ranges
@@ -142,6 +144,16 @@ def test_what_is_wrong_in_the_archive_is_its_own(ready: World, place: str, range
     name = "large.bin" if place == "large data" else "small/03.bin"
     assert "CRC-32" in str(lines(ready)[name]["detail"])
     assert ready.uploads() == []
+
+
+def test_entries_without_metadata_alone_spool_nothing_again(ready: World) -> None:
+    ready.behaviour.ranges = False
+    others = {f"other/{name}": data for name, data in FILES.items()}
+    ready.behaviour.body = zip_of({**FILES, **others}, stored=True)
+    manifest = ready.processor().process(ready.task(), Cancellation())
+    assert isinstance(manifest, Manifest)
+    assert manifest.outcomes == {"uploaded": len(FILES), "no-metadata": len(others)}
+    assert sum("range" not in request for request in ready.behaviour.requests) == 1
 
 
 def test_whole_but_not_what_the_metadata_says_is_another_thing(ready: World) -> None:
