@@ -30,7 +30,7 @@ LONGEST = timedelta(days=90)
 _BESIDE_PYTHON = Path(sys.executable).parent
 
 
-class Waiver(BaseModel):
+class AuditWaiver(BaseModel):
     """One [[waiver]] table: a vulnerability that is known and does not hold a release back for a while."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +44,7 @@ class Waiver(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    waiver: Annotated[list[Waiver], Field(default_factory=list)]
+    waiver: Annotated[list[AuditWaiver], Field(default_factory=list)]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class CannotAudit(RuntimeError):
     """A tool failed or its answer, or the waiver file, cannot be read."""
 
 
-def read_waivers(path: Path) -> list[Waiver]:
+def read_audit_waivers(path: Path) -> list[AuditWaiver]:
     """Raises CannotAudit that names the field at fault."""
     try:
         return _File.model_validate(tomllib.loads(path.read_text())).waiver
@@ -73,7 +73,7 @@ def read_waivers(path: Path) -> list[Waiver]:
         raise CannotAudit(f"{path}: {error}") from error
 
 
-def problems(report: dict[str, Any], waivers: Sequence[Waiver], today: date) -> list[str]:
+def problems(report: dict[str, Any], waivers: Sequence[AuditWaiver], today: date) -> list[str]:
     """The findings that keep an audit from passing, a sentence each. `report` is pip-audit's JSON."""
     found = [
         Vulnerability(
@@ -101,7 +101,7 @@ def problems(report: dict[str, Any], waivers: Sequence[Waiver], today: date) -> 
     ]
 
 
-def _waives(waiver: Waiver, vulnerability: Vulnerability) -> bool:
+def _waives(waiver: AuditWaiver, vulnerability: Vulnerability) -> bool:
     return waiver.package == vulnerability.package and waiver.id in vulnerability.ids
 
 
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_sbom(options.file)
             return 0
         report = audit([str(_BESIDE_PYTHON / "pip-audit")])
-        found = problems(report, read_waivers(WAIVERS), datetime.now(UTC).date())
+        found = problems(report, read_audit_waivers(WAIVERS), datetime.now(UTC).date())
     except CannotAudit as error:
         print(f"supply chain: {error}", file=sys.stderr)
         return 2

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.cloudformation.model import Api, ApiModel, Asked, Properties
+from local.cloudformation.model import Api, ApiModel, Properties, ResourceRequest
 
 _TARGET = ("ResourceId", "ScalableDimension", "ServiceNamespace")
 
@@ -14,7 +14,7 @@ class ScalableTarget(ApiModel):
     REPLACED_BY = frozenset(_TARGET)
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         # Its tags are on the resource in AWS; moto's API has no such argument.
         arguments = {name: value for name, value in asked.properties.items() if name != "Tags"}
         Api.client("application-autoscaling", asked.region).register_scalable_target(**arguments)
@@ -41,7 +41,7 @@ class ScalingPolicy(ApiModel):
     REPLACED_BY = frozenset({"PolicyName", "ScalingTargetId"})
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         resource, dimension, namespace = asked.properties["ScalingTargetId"].split("|")
         arn = Api.client("application-autoscaling", asked.region).put_scaling_policy(
             ResourceId=resource,

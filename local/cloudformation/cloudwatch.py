@@ -5,7 +5,7 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from local.cloudformation.model import Api, ApiModel, Asked, Properties
+from local.cloudformation.model import Api, ApiModel, Properties, ResourceRequest
 
 
 class Alarm(ApiModel):
@@ -14,12 +14,12 @@ class Alarm(ApiModel):
     REPLACED_BY = frozenset({"AlarmName"})
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         name = asked.properties.get("AlarmName", asked.name)
         Api.client("cloudwatch", asked.region).put_metric_alarm(**{**asked.properties, "AlarmName": name})
         return cls(name, asked, {"Arn": _alarm(name, asked.region, "MetricAlarms")["AlarmArn"]})
 
-    def change(self, asked: Asked) -> ApiModel:
+    def change(self, asked: ResourceRequest) -> ApiModel:
         return self.make(_named(asked, self.physical_id))
 
     def remove(self) -> None:
@@ -36,7 +36,7 @@ class CompositeAlarm(ApiModel):
     REPLACED_BY = frozenset({"AlarmName"})
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         # moto shows composite alarms but has no PutCompositeAlarm: to it, an alarm with a rule is one.
         name = asked.properties.get("AlarmName", asked.name)
         backend: Any = cloudwatch_backends[asked.account][asked.region]
@@ -56,14 +56,14 @@ class CompositeAlarm(ApiModel):
         )
         return cls(name, asked, {"Arn": alarm.alarm_arn})
 
-    def change(self, asked: Asked) -> ApiModel:
+    def change(self, asked: ResourceRequest) -> ApiModel:
         return self.make(_named(asked, self.physical_id))
 
     def remove(self) -> None:
         Api.client("cloudwatch", self.asked.region).delete_alarms(AlarmNames=[self.physical_id])
 
 
-def _named(asked: Asked, name: str) -> Asked:
+def _named(asked: ResourceRequest, name: str) -> ResourceRequest:
     return replace(asked, name=name)
 
 

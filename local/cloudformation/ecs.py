@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.cloudformation.model import Api, ApiModel, Asked, Properties, camel
+from local.cloudformation.model import Api, ApiModel, Properties, ResourceRequest, camel
 
 
 class TaskDefinition(ApiModel):
@@ -15,7 +15,7 @@ class TaskDefinition(ApiModel):
     GETATT = ("TaskDefinitionArn",)
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         arguments: dict[str, Any] = camel(asked.properties)
         arguments["tags"] = [{"key": tag["key"], "value": tag["value"]} for tag in arguments.get("tags", ())]
         if "ephemeralStorage" in arguments:
@@ -24,7 +24,7 @@ class TaskDefinition(ApiModel):
         arn = definition["taskDefinitionArn"]
         return cls(arn, asked, {"TaskDefinitionArn": arn})
 
-    def change(self, asked: Asked) -> ApiModel:
+    def change(self, asked: ResourceRequest) -> ApiModel:
         return self.make(asked)
 
     def remove(self) -> None:
@@ -36,7 +36,7 @@ class CapacityProviderAssociations(ApiModel):
     REPLACED_BY = frozenset({"Cluster"})
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         _associate(asked, asked.properties["CapacityProviders"])
         return cls(asked.properties["Cluster"], asked)
 
@@ -44,7 +44,7 @@ class CapacityProviderAssociations(ApiModel):
         _associate(self.asked, [])
 
 
-def _associate(asked: Asked, providers: list[str]) -> None:
+def _associate(asked: ResourceRequest, providers: list[str]) -> None:
     strategy = asked.properties["DefaultCapacityProviderStrategy"] if providers else []
     Api.client("ecs", asked.region).put_cluster_capacity_providers(
         cluster=asked.properties["Cluster"],
@@ -64,7 +64,7 @@ class Service(ApiModel):
     REPLACED_BY = frozenset({"ServiceName", "Cluster", "LaunchType", "DeploymentController"})
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         given = camel({name: asked.properties[name] for name in _SERVICE if name in asked.properties})
         name = asked.properties.get("ServiceName", asked.name)
         service = Api.client("ecs", asked.region).create_service(
@@ -72,7 +72,7 @@ class Service(ApiModel):
         )["service"]
         return cls(service["serviceArn"], asked, {"Name": name, "ServiceArn": service["serviceArn"]})
 
-    def change(self, asked: Asked) -> ApiModel:
+    def change(self, asked: ResourceRequest) -> ApiModel:
         Api.client("ecs", asked.region).update_service(
             cluster=asked.properties["Cluster"],
             service=self.attributes["Name"],

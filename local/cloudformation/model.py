@@ -23,7 +23,7 @@ _USER = "cloudformation"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ResourceRequest:
     """A resource as the template asks for it, with every reference resolved."""
 
     name: str
@@ -74,7 +74,9 @@ class ApiModel(CloudFormationModel):
     GETATT: ClassVar[tuple[str, ...]] = ()
     REPLACED_BY: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, physical_id: str, asked: Asked, attributes: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, physical_id: str, asked: ResourceRequest, attributes: Mapping[str, str] | None = None
+    ) -> None:
         self.physical_id = physical_id
         self.asked = asked
         self.attributes = dict(attributes or {})
@@ -101,11 +103,11 @@ class ApiModel(CloudFormationModel):
     # --- what a type says of itself ---------------------------------------------------------------
 
     @classmethod
-    def make(cls, asked: Asked) -> "ApiModel":
+    def make(cls, asked: ResourceRequest) -> "ApiModel":
         """Create it."""
         raise NotImplementedError
 
-    def change(self, asked: Asked) -> "ApiModel":
+    def change(self, asked: ResourceRequest) -> "ApiModel":
         """Make it what is asked for now; the default is for types that are created by a put."""
         made = self.make(asked)
         made.physical_id = self.physical_id
@@ -125,7 +127,7 @@ class ApiModel(CloudFormationModel):
         cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **kwargs: Any
     ) -> "ApiModel":  # fmt: skip
         return cls.make(
-            Asked(
+            ResourceRequest(
                 name=resource_name,
                 logical_id=kwargs["LogicalId"],
                 properties=_copied(cloudformation_json),
@@ -143,8 +145,8 @@ class ApiModel(CloudFormationModel):
         account_id: str,
         region_name: str,
     ) -> "ApiModel":
-        before: Asked = original_resource.asked
-        asked = Asked(
+        before: ResourceRequest = original_resource.asked
+        asked = ResourceRequest(
             name=new_resource_name,
             logical_id=before.logical_id,
             properties=_copied(cloudformation_json),

@@ -1,6 +1,6 @@
 """SNS subscriptions."""
 
-from local.cloudformation.model import Api, ApiModel, Asked
+from local.cloudformation.model import Api, ApiModel, ResourceRequest
 
 
 class Subscription(ApiModel):
@@ -8,7 +8,7 @@ class Subscription(ApiModel):
     REPLACED_BY = frozenset({"TopicArn", "Protocol", "Endpoint"})
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         arn = Api.client("sns", asked.region).subscribe(
             TopicArn=asked.properties["TopicArn"],
             Protocol=asked.properties["Protocol"],
@@ -17,7 +17,7 @@ class Subscription(ApiModel):
         )["SubscriptionArn"]
         return cls(arn, asked)
 
-    def change(self, asked: Asked) -> ApiModel:
+    def change(self, asked: ResourceRequest) -> ApiModel:
         return type(self)(self.physical_id, asked)
 
     def remove(self) -> None:

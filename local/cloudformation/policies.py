@@ -7,7 +7,7 @@ deny everything.
 import json
 from typing import ClassVar
 
-from local.cloudformation.model import Api, ApiModel, Asked, Properties
+from local.cloudformation.model import Api, ApiModel, Properties, ResourceRequest
 
 
 class _ResourcePolicy(ApiModel):
@@ -15,7 +15,7 @@ class _ResourcePolicy(ApiModel):
     """The property that names whose policy it is: one, or a list."""
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         policy = cls._without_conditions(asked)
         for holder in cls._holders(asked):
             if policy is not None:
@@ -32,12 +32,12 @@ class _ResourcePolicy(ApiModel):
         raise NotImplementedError
 
     @classmethod
-    def _holders(cls, asked: Asked) -> list[str]:
+    def _holders(cls, asked: ResourceRequest) -> list[str]:
         named = asked.properties[cls.HOLDERS]
         return named if isinstance(named, list) else [named]
 
     @classmethod
-    def _without_conditions(cls, asked: Asked) -> Properties | None:
+    def _without_conditions(cls, asked: ResourceRequest) -> Properties | None:
         policy = asked.properties["PolicyDocument"]
         kept = [statement for statement in policy["Statement"] if not statement.get("Condition")]
         if len(kept) < len(policy["Statement"]):

@@ -1,6 +1,6 @@
 """Secrets Manager: a secret without a value, as a template without one makes it."""
 
-from local.cloudformation.model import Api, ApiModel, Asked
+from local.cloudformation.model import Api, ApiModel, ResourceRequest
 
 
 class Secret(ApiModel):
@@ -9,13 +9,13 @@ class Secret(ApiModel):
     REPLACED_BY = frozenset({"Name"})
 
     @classmethod
-    def make(cls, asked: Asked) -> ApiModel:
+    def make(cls, asked: ResourceRequest) -> ApiModel:
         arn = Api.client("secretsmanager", asked.region).create_secret(
             Name=asked.properties.get("Name", asked.name)
         )["ARN"]
         return cls(arn, asked, {"Id": arn})
 
-    def change(self, asked: Asked) -> ApiModel:
+    def change(self, asked: ResourceRequest) -> ApiModel:
         """Its value is an operator's, and stays."""
         return type(self)(self.physical_id, asked, self.attributes)
 

@@ -27,7 +27,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class WrongAnswer:
     """Another answer than the right one.
 
     No problem text: an HTML page, as a proxy sends it, with any status (200 too); with a `code`: XML, as a
@@ -92,7 +92,7 @@ class NotReady:
     """The job says that it is still running."""
 
 
-Fault = Answer | Break | Drip | ChangeETag | Damage | OtherNode | Hang | ShufflePage | NotReady
+Fault = WrongAnswer | Break | Drip | ChangeETag | Damage | OtherNode | Hang | ShufflePage | NotReady
 
 
 def retry_after(seconds: int, *, as_date: bool) -> str:
@@ -160,7 +160,7 @@ class Script:
 
 @dataclass(kw_only=True)
 class SeededFaults:
-    """Breaks the nth request of each kind for each file by the dice of (seed, request, n).
+    """Breaks the nth request of each kind for each file by random numbers from (seed, request, n).
 
     `rates` is the share of requests, by the name of the fault; see `FAULTS`. `count` says what was done
     so far. After `most_per_file` faults a file is left in peace, so that every run ends.
@@ -218,18 +218,18 @@ FAULTS: dict[str, tuple[tuple[Kind, ...], str]] = {
 def _make(name: str, rng: random.Random) -> Fault:
     match name:
         case "server-error":
-            return Answer(rng.choice((500, 502, 504)), rng.choice(("", "an injected server error")))
+            return WrongAnswer(rng.choice((500, 502, 504)), rng.choice(("", "an injected server error")))
         case "throttled":
             wait = retry_after(rng.choice((0, 1, 2)), as_date=rng.random() < 0.5)
-            return Answer(rng.choice((429, 503)), "an injected throttle", wait)
+            return WrongAnswer(rng.choice((429, 503)), "an injected throttle", wait)
         case "unauthorised":
-            return Answer(401, "an injected refusal of the token")
+            return WrongAnswer(401, "an injected refusal of the token")
         case "expired-url":
-            return Answer(rng.choice((403, 410)), "an injected expiry of the URL")
+            return WrongAnswer(rng.choice((403, 410)), "an injected expiry of the URL")
         case "expired-token":
-            return Answer(400, "The provided token has expired.", code="ExpiredToken")
+            return WrongAnswer(400, "The provided token has expired.", code="ExpiredToken")
         case "html":
-            return Answer(200)
+            return WrongAnswer(200)
         case "flipped" | "zeros":
             return Damage(rng.random(), zeros=name == "zeros")
         case "reset" | "cut":

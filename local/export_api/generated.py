@@ -23,7 +23,7 @@ _WHOLE, _WITH_MISMATCHES = (96, 4, 0, 0), (92, 4, 2, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class GeneratedEntry:
     """One file in an archive and what should become of it."""
 
     job_id: str
@@ -40,7 +40,7 @@ class GeneratedExports:
     """Everything that a run needs to start and to be judged."""
 
     catalogue: Catalogue
-    entries: list[Entry]
+    entries: list[GeneratedEntry]
     parked: dict[tuple[str, str], str]  # (job, file) of each archive that cannot succeed, and the reason
 
     @property
@@ -88,7 +88,7 @@ def generate(size: Size, seed: int = 1, *, ids: IdStyle = "words") -> GeneratedE
     """The exports of this size and seed, with ids of the kind that a vendor has."""
     shape = _SHAPES[size]
     rng = random.Random(f"exports/{size}/{seed}")
-    entries: list[Entry] = []
+    entries: list[GeneratedEntry] = []
     exports: list[Export] = []
     parked: dict[tuple[str, str], str] = {}
     last = shape.jobs * shape.archives_per_job - 1
@@ -136,7 +136,7 @@ def _file_id(ids: IdStyle, job_id: str, number: int) -> str:
 
 def _entries(
     rng: random.Random, shape: _Shape, *, size: Size, job_id: str, file_id: str, number: int, corrupt: bool
-) -> Iterator[Entry]:
+) -> Iterator[GeneratedEntry]:
     count = _ENTRIES_OF_THE_HUGE_ONE if size == "large" and number == 0 else shape.entries_per_archive
     # Every other job has all that its metadata expects, and completes; the others end as incomplete.
     weights = _WHOLE if number // shape.archives_per_job % 2 == 0 else _WITH_MISMATCHES
@@ -154,7 +154,7 @@ def _entries(
         key = None
         if outcome == "uploaded" and not corrupt and metadata is not None:
             key = metadata.get("destination_key", f"exports/{job_id}/{path}")
-        yield Entry(
+        yield GeneratedEntry(
             job_id=job_id,
             file_id=file_id,
             path=path,
@@ -199,7 +199,7 @@ def _metadata(
 
 
 def _members(
-    rng: random.Random, shape: _Shape, entries: list[Entry], number: int, *, zip64: bool
+    rng: random.Random, shape: _Shape, entries: list[GeneratedEntry], number: int, *, zip64: bool
 ) -> list[Member]:
     descriptors = number % 3 == 0
     return [

@@ -11,7 +11,7 @@ class NotSatisfiable(Exception):
 
 
 @dataclass(frozen=True)
-class Span:
+class ServedRange:
     """The bytes [first, first + length) of a body of `total` bytes."""
 
     first: int
@@ -23,7 +23,7 @@ class Span:
         return f"bytes {self.first}-{self.first + self.length - 1}/{self.total}"
 
 
-def parse_range(header: str | None, total: int) -> Span | None:
+def parse_range(header: str | None, total: int) -> ServedRange | None:
     """The span that a Range header asks for; None when the whole body is the answer.
 
     A header that is not one byte range (another unit, several ranges, nonsense) is ignored, as the RFC
@@ -37,11 +37,11 @@ def parse_range(header: str | None, total: int) -> Span | None:
         length = min(int(suffix), total)
         if length == 0:
             raise NotSatisfiable
-        return Span(total - length, length, total)
+        return ServedRange(total - length, length, total)
     start = int(first)
     end = min(int(last), total - 1) if last else total - 1
     if last and int(last) < start:
         return None
     if start >= total:
         raise NotSatisfiable
-    return Span(start, end - start + 1, total)
+    return ServedRange(start, end - start + 1, total)

@@ -21,8 +21,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from local.export_api import faults
 from local.export_api.catalogue import Catalogue, Export, ExportFile
 from local.export_api.dialects import DIALECTS, Kind, Listing, own_id
-from local.export_api.ranges import NotSatisfiable, Span, parse_range
-from local.export_api.signing import Signer
+from local.export_api.ranges import NotSatisfiable, ServedRange, parse_range
+from local.export_api.signing import LinkSigner
 
 _MODIFIED_AT = 1_795_000_000
 _LAST_MODIFIED = formatdate(_MODIFIED_AT, usegmt=True)
@@ -65,7 +65,7 @@ class ExportApiServer:
         self.tokens = {token}
         self.granted: set[str] = set()
         self.plan: faults.FaultPlan = plan or faults.NoFaults()
-        self.signer = Signer(secrets.token_bytes(32), url_lifetime_s)
+        self.signer = LinkSigner(secrets.token_bytes(32), url_lifetime_s)
         self.requests: Counter[str] = Counter()
         self.bytes_sent = 0
         self.etag_versions: Counter[tuple[str, str]] = Counter()
@@ -204,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
         if file.honours_range:
             headers["Accept-Ranges"] = "bytes"
         if span is None:
-            whole = Span(0, file.archive.size, file.archive.size)
+            whole = ServedRange(0, file.archive.size, file.archive.size)
             self._send_body(200, headers, whole.length, file.archive.stream(0, whole.length))
         else:
             headers["Content-Range"] = span.content_range
@@ -252,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(self._fault, faults.Hang):
             self._api.closing.wait(self._fault.seconds)
             raise HungUp
-        if not isinstance(self._fault, faults.Answer):
+        if not isinstance(self._fault, faults.WrongAnswer):
             return
         headers = {"Retry-After": self._fault.retry_after} if self._fault.retry_after else {}
         raise Problem(self._fault.status, self._fault.problem, headers, code=self._fault.code)
@@ -292,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         number = self._fault.number
         return f'{etag[:-1]}-node{number}"', formatdate(_MODIFIED_AT + number, usegmt=True)
 
-    def _asked_span(self, file: ExportFile, validators: tuple[str, str]) -> Span | None:
+    def _asked_span(self, file: ExportFile, validators: tuple[str, str]) -> ServedRange | None:
         condition = self.headers.get("If-Range")
         if not file.honours_range or (condition is not None and condition not in validators):
             return None

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote, urlencode
 
 
 @dataclass(frozen=True)
-class Signer:
+class LinkSigner:
     """Signs and checks the path of a download; the signature holds for `lifetime_s` seconds."""
 
     key: bytes

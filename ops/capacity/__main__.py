@@ -12,7 +12,7 @@ from pathlib import Path
 from ops.assembly.model import AssemblyError
 from ops.capacity import check
 from ops.capacity import options as ways
-from ops.capacity.check import Verdict, judge
+from ops.capacity.check import CheckResult, judge
 from ops.capacity.figures import figures
 from ops.capacity.knobs import diff
 from ops.capacity.options import SCALES, compare
@@ -84,11 +84,11 @@ def _check(options: argparse.Namespace) -> int:
     return int(any(verdict.missed for verdict in verdicts) and not options.only_compare)
 
 
-def _before(options: argparse.Namespace) -> dict[str, Verdict | None]:
+def _before(options: argparse.Namespace) -> dict[str, CheckResult | None]:
     """The same environments of another assembly; None for one that it has not, or not with its load."""
     if options.before is None:
         return {}
-    found: dict[str, Verdict | None] = {}
+    found: dict[str, CheckResult | None] = {}
     for environment in options.environments:
         try:
             found[environment] = judge(question(assembly_of(options.before), environment))

@@ -26,7 +26,7 @@ _MESSAGE_KB = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class BillItem:
     """A line of the bill; `usd` for one day."""
 
     name: str
@@ -57,7 +57,7 @@ def volumes(day: Day) -> Volumes:
     )
 
 
-def bill(day: Day, prices: Prices) -> list[Item]:
+def bill(day: Day, prices: Prices) -> list[BillItem]:
     """Every item above zero."""
     items = [
         *_compute(day, prices),
@@ -68,7 +68,7 @@ def bill(day: Day, prices: Prices) -> list[Item]:
     return [item for item in items if item.usd > 0]
 
 
-def total(items: list[Item]) -> float:
+def total(items: list[BillItem]) -> float:
     """Dollars a day."""
     return sum(item.usd for item in items)
 
@@ -96,11 +96,11 @@ def task_hour_usd(service: Service, prices: Prices, *, spot: bool) -> float:
     )
 
 
-def _compute(day: Day, prices: Prices) -> Iterator[Item]:
+def _compute(day: Day, prices: Prices) -> Iterator[BillItem]:
     hours = task_hours(day)
     for service in (day.deployed.worker, day.deployed.orchestrator):
         for spot, ran in zip((False, True), hours[service.name], strict=True):
-            yield Item(
+            yield BillItem(
                 name=", ".join(
                     [
                         "Fargate Spot" if spot else "Fargate",
@@ -113,24 +113,24 @@ def _compute(day: Day, prices: Prices) -> Iterator[Item]:
             )
 
 
-def _network(day: Day, prices: Prices) -> Iterator[Item]:
+def _network(day: Day, prices: Prices) -> Iterator[BillItem]:
     deployed, gb = day.deployed, volumes(day).fetched_gb
     addresses = sum(
         sum(hours)
         for name, hours in task_hours(day).items()
         if (deployed.worker if name == "worker" else deployed.orchestrator).public_ip
     )
-    yield Item(
+    yield BillItem(
         name="public IPv4", usd=addresses * prices["public_ipv4"], because=f"{addresses:,.0f} address-hours"
     )
     nat = deployed.nat_gateways
-    yield Item(
+    yield BillItem(
         name="NAT",
         usd=nat * 24 * prices["nat_hour"] + (gb * prices["nat_gb"] if nat else 0),
         because=f"{nat} gateways, {gb:,.0f} GB",
     )
     through = _sqs_requests(day) * _MESSAGE_KB / 1e6 if deployed.sqs_endpoint else 0
-    yield Item(
+    yield BillItem(
         name="interface endpoints",
         usd=deployed.endpoint_interfaces * 24 * prices["endpoint_hour"] + through * prices["endpoint_gb"],
         because=f"{deployed.endpoint_interfaces} interfaces",
@@ -150,56 +150,56 @@ def _sqs_requests(day: Day) -> float:
     )
 
 
-def _per_archive(day: Day, prices: Prices) -> Iterator[Item]:
+def _per_archive(day: Day, prices: Prices) -> Iterator[BillItem]:
     moved, archives, jobs = volumes(day), day.workload.archives, len(day.workload.job_at)
     requests = _sqs_requests(day)
-    yield Item(
+    yield BillItem(
         name="SQS",
         usd=requests / 1e6 * (prices["sqs_requests"] + prices["sqs_fair"]),
         because=f"{requests / 1e6:,.1f} M requests, of fair queues",
     )
     parts = max(1.0, day.assumed.entry_mb / _PART_MB)
     puts = moved.entries * parts + moved.entries / 1_000 + 3 * archives
-    yield Item(
+    yield BillItem(
         name="S3 requests",
         usd=puts / 1e6 * prices["s3_put"],
         because=f"{puts / 1e6:,.0f} M objects, parts, manifests and listings",
     )
     months = day.assumed.kept_days / _DAYS_A_MONTH
-    yield Item(
+    yield BillItem(
         name="S3 storage",
         usd=moved.output_gb * months * prices["s3_storage"],
         because=f"{moved.output_gb:,.0f} GB, kept for {day.assumed.kept_days:g} days",
     )
     writes = jobs * _WRITES_A_JOB + archives * _WRITES_AN_ARCHIVE
-    yield Item(
+    yield BillItem(
         name="DynamoDB",
         usd=writes / 1e6 * prices["dynamodb_writes"] + moved.entries / 1e6 * prices["dynamodb_reads"],
         because=f"{writes / 1e6:,.1f} M writes, {moved.entries / 1e6:,.0f} M metadata reads",
     )
     logs = (archives * _LOG_KB_AN_ARCHIVE + jobs * _LOG_KB_A_JOB) / 1e6
-    yield Item(name="logs", usd=logs * prices["logs"], because=f"{logs:,.1f} GB")
+    yield BillItem(name="logs", usd=logs * prices["logs"], because=f"{logs:,.1f} GB")
 
 
-def _standing(day: Day, prices: Prices) -> Iterator[Item]:
+def _standing(day: Day, prices: Prices) -> Iterator[BillItem]:
     deployed = day.deployed
     monthly = _EMF_METRICS * prices["metrics"]
     for item in ("alarms", "composite_alarms", "dashboards"):
         monthly += getattr(deployed, item) * prices[item]
-    yield Item(
+    yield BillItem(
         name="metrics, alarms, dashboards",
         usd=monthly / _DAYS_A_MONTH,
         because=f"{_EMF_METRICS} metrics, {deployed.alarms + deployed.composite_alarms} alarms",
     )
     if deployed.insights:
         minutes = 60 * sum(sum(hours) for hours in task_hours(day).values())
-        yield Item(
+        yield BillItem(
             name="Container Insights",
             usd=_INSIGHTS_METRICS * prices["metrics"] / _DAYS_A_MONTH
             + minutes * _INSIGHTS_KB / 1e6 * prices["logs"],
             because=f"{_INSIGHTS_METRICS} metrics, an event a task and minute",
         )
-    yield Item(
+    yield BillItem(
         name="KMS, secrets",
         usd=(deployed.keys * prices["kms_keys"] + deployed.secrets * prices["secrets"]) / _DAYS_A_MONTH,
         because=f"{deployed.keys} keys (bucket keys keep the requests few), {deployed.secrets} secrets",

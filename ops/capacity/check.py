@@ -8,7 +8,7 @@ from ops.capacity.question import Question
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class CheckResult:
     """An environment's day, and each objective that it misses, in a sentence."""
 
     environment: str
@@ -16,10 +16,12 @@ class Verdict:
     missed: tuple[str, ...]
 
 
-def judge(asked: Question) -> Verdict:
+def judge(asked: Question) -> CheckResult:
     """Play the stated day and hold it against the stated objectives."""
     found = asked.figures()
-    return Verdict(environment=asked.deployed.environment, figures=found, missed=tuple(missed(asked, found)))
+    return CheckResult(
+        environment=asked.deployed.environment, figures=found, missed=tuple(missed(asked, found))
+    )
 
 
 def missed(asked: Question, found: Figures) -> Iterator[str]:
@@ -45,7 +47,7 @@ def missed(asked: Question, found: Figures) -> Iterator[str]:
         )
 
 
-def as_text(verdict: Verdict) -> str:
+def as_text(verdict: CheckResult) -> str:
     """A line, and one for each miss."""
     day = verdict.figures
     state = "MISSED" if verdict.missed else "holds"
@@ -57,7 +59,7 @@ def as_text(verdict: Verdict) -> str:
     return "\n".join([line, *(f"  {sentence}" for sentence in verdict.missed)])
 
 
-def as_markdown(after: Sequence[Verdict], before: dict[str, Verdict | None]) -> str:
+def as_markdown(after: Sequence[CheckResult], before: dict[str, CheckResult | None]) -> str:
     """Tasks, latency and dollars of each environment, before and after; empty where nothing differs."""
     lines = []
     for verdict in after:
@@ -74,7 +76,7 @@ def as_markdown(after: Sequence[Verdict], before: dict[str, Verdict | None]) -> 
     return "\n".join(["## Capacity", "", *lines]) + "\n" if lines else ""
 
 
-def _old(verdict: Verdict | None, cells: int) -> list[str]:
+def _old(verdict: CheckResult | None, cells: int) -> list[str]:
     return ["new"] * cells if verdict is None else [value for _, value in _cells(verdict.figures)]
 
 

@@ -15,7 +15,7 @@ from ops.capacity.dispatch import dispatch
 from ops.capacity.model import Day, Play, run
 from ops.capacity.read import Deployed, Service
 from ops.capacity.scenarios import Scenario
-from ops.capacity.workload import Assumptions, Load, Seconds, Workload
+from ops.capacity.workload import Assumptions, PromisedLoad, Seconds, Workload
 from runtime.worker.archive.tail import TAIL_BYTES
 
 FILE = Path(__file__).with_name("local_run.json")
@@ -185,7 +185,7 @@ def _deployed(recorded: Recorded) -> Deployed:
         region="local",
         worker=service("worker", recorded.workers),
         orchestrator=service("orchestrator", 1),
-        load=Load(
+        load=PromisedLoad(
             export_jobs_per_day=100_000,
             archives_per_export_job=1,
             mean_archive_minutes=1,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ops.capacity.bill import Item, bill, task_hours, total
+from ops.capacity.bill import BillItem, bill, task_hours, total
 from ops.capacity.model import Day
 from ops.capacity.prices import Prices
 from ops.capacity.workload import DAY_S
@@ -44,7 +44,7 @@ class Figures:
     spot_vcpus: float
     usd: float
     usd_per_thousand: float
-    bill: tuple[Item, ...]
+    bill: tuple[BillItem, ...]
 
 
 def figures(day: Day, prices: Prices) -> Figures:

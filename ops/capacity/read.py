@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ops.assembly.model import AssemblyError, Json, Resource, Stack
 from ops.assembly.tokens import references, texts_of
 from ops.capacity.alarms import Alarm, alarms_of
-from ops.capacity.workload import Load
+from ops.capacity.workload import PromisedLoad
 
 SPOT = "FARGATE_SPOT"
 _DEFAULT_RETENTION_S = 345_600.0  # SQS keeps four days where nothing is said
@@ -98,7 +98,7 @@ class Deployed:
     region: str
     worker: Service
     orchestrator: Service
-    load: Load
+    load: PromisedLoad
     nat_gateways: int
     endpoint_interfaces: int
     sqs_endpoint: bool
@@ -153,7 +153,7 @@ def deployed(stacks: Sequence[Stack]) -> Deployed:
         region=stacks[0].region,
         worker=worker,
         orchestrator=_service(stacks, "orchestrator"),
-        load=Load.of(load),
+        load=PromisedLoad.of(load),
         nat_gateways=sum(1 for _ in _all(stacks, "AWS::EC2::NatGateway")),
         endpoint_interfaces=sum(len(endpoint.properties["SubnetIds"]) for endpoint in endpoints),
         sqs_endpoint=any(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ops.capacity.bill import Item
+from ops.capacity.bill import BillItem
 from ops.capacity.figures import Figures
 from ops.capacity.quotas import Quota, quota_rows
 from ops.capacity.tornado import Swing
@@ -109,7 +109,7 @@ def _clock(seconds: float) -> str:
     return f"{'next day ' if day else ''}{rest // 60:02}:{rest % 60:02}"
 
 
-def _dearest(day: Figures) -> list[Item]:
+def _dearest(day: Figures) -> list[BillItem]:
     return sorted(day.bill, key=lambda item: -item.usd)
 
 

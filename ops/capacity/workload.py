@@ -25,7 +25,7 @@ _STATED_MATCH = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class PromisedLoad:
     """The load of an environment, and its promises at that (`stacks.values.Load`, and the alarms' wait)."""
 
     export_jobs_per_day: float
@@ -39,7 +39,7 @@ class Load:
     queue_wait_hours: float
 
     @classmethod
-    def of(cls, notes: Mapping[str, Any]) -> "Load":
+    def of(cls, notes: Mapping[str, Any]) -> "PromisedLoad":
         """From an assembly's notes; what a later revision says beside it is not looked at."""
         return cls(**{field.name: notes[field.name] for field in fields(cls)})
 
@@ -96,7 +96,7 @@ class Workload:
 
 
 def draw(
-    load: Load,
+    load: PromisedLoad,
     assumed: Assumptions,
     chance: np.random.Generator,
     *,
@@ -126,7 +126,7 @@ def draw(
     return Workload(job_at=job_at, first=np.concatenate(([0], np.cumsum(files))), need=need, stuck=stuck)
 
 
-def _arrivals(load: Load, assumed: Assumptions, chance: np.random.Generator) -> Seconds:
+def _arrivals(load: PromisedLoad, assumed: Assumptions, chance: np.random.Generator) -> Seconds:
     """Exactly the day's jobs: the peak at its multiple of the average, the rest by the hour of the day."""
     hours = np.arange(_MINUTES) / 60
     peak = (hours - assumed.peak_from_h) % 24 < load.peak_hours

@@ -6,7 +6,7 @@ Lines between services and stores run through channels of their own, so that non
 
 from ops.diagram.producers import producers_of
 from ops.diagram.surroundings import network_lines, network_title, watching_lines
-from ops.diagram.svg import COLOURS, Box, Page, height_of
+from ops.diagram.svg import COLOURS, Box, Canvas, height_of
 from ops.diagram.system import Flow, Node, System
 from ops.diagram.templates import Templates
 
@@ -44,7 +44,7 @@ class Drawing:
         store_y = service_y + tall + 70 + _CHANNEL * len(used)
         watching = tuple(watching_lines(self._templates))
         watch_y = store_y + max(height_of(node.lines) for node in stores) + 50
-        page = Page(width=width, height=watch_y + height_of(watching) + 48)
+        page = Canvas(width=width, height=watch_y + height_of(watching) + 48)
         page.heading(
             _MARGIN,
             34,
@@ -80,7 +80,7 @@ class Drawing:
         used = {flow.node for flow in self._system.flows}
         return sorted((node for node in self._system.of_kind(*_STORE_ORDER) if node.id in used), key=key)
 
-    def _draw_services(self, page: Page, y: float, tall: float, network: tuple[str, ...]) -> None:
+    def _draw_services(self, page: Canvas, y: float, tall: float, network: tuple[str, ...]) -> None:
         for index, service in enumerate(self._services):
             box = Box(_MARGIN + _GAP + index * (_SERVICE + _GAP), y, _SERVICE, height_of(service.lines))
             self._boxes[service.id] = box
@@ -94,7 +94,7 @@ class Drawing:
             stroke="#6a4bb0",
         )
 
-    def _draw_queues(self, page: Page, y: float) -> None:
+    def _draw_queues(self, page: Canvas, y: float) -> None:
         for service in self._services:
             column = self._boxes[service.id]
             x = column.x
@@ -120,7 +120,7 @@ class Drawing:
             and self._system.nodes[flow.node].kind == "queue"
         ]
 
-    def _draw_stores(self, page: Page, stores: list[Node], y: float) -> None:
+    def _draw_stores(self, page: Canvas, stores: list[Node], y: float) -> None:
         free = page.width - 2 * (_MARGIN + _GAP) - len(stores) * _STORE
         step = _STORE + free / max(len(stores) - 1, 1)
         for index, node in enumerate(stores):
@@ -128,7 +128,7 @@ class Drawing:
             self._boxes[node.id] = box
             page.node(box, node.kind, node.title, node.lines, dashed=node.outside)
 
-    def _draw_queue_flows(self, page: Page) -> None:
+    def _draw_queue_flows(self, page: Canvas) -> None:
         produced = {flow.node for flow in self._system.flows if flow.label == "sends"}
         for flow in self._system.flows:
             node = self._system.nodes[flow.node]
@@ -160,7 +160,7 @@ class Drawing:
                     who = ", ".join(named[:_PRODUCERS_NAMED]) + (" …" if named[_PRODUCERS_NAMED:] else "")
                     page.label(first.middle + 8, first.y - 22, f"{who or 'producers'} send")
 
-    def _draw_store_flows(self, page: Page, flows: list[Flow], first: float) -> None:
+    def _draw_store_flows(self, page: Canvas, flows: list[Flow], first: float) -> None:
         """Every flow leaves its service at a port, runs along its own channel, and goes down to its store."""
         by_store: dict[str, list[Flow]] = {}
         by_service: dict[str, list[Flow]] = {}

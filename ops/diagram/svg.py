@@ -45,7 +45,7 @@ class Box:
 
 
 @dataclass(kw_only=True)
-class Page:
+class Canvas:
     """Collects shapes; frames lie under lines, and lines under boxes."""
 
     width: float

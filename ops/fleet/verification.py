@@ -32,7 +32,7 @@ _LACKS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExpectedObject:
     """One metadata item; `size` is None where it says nothing usable."""
 
     path: str
@@ -90,7 +90,7 @@ def _verdicts(fleet: Fleet, export_job_id: str) -> Iterator[Lack | None]:
 
 
 def _judged(
-    store: ObjectStore, scope: Scope, files: Sequence[Wanted], sizes: Mapping[str, int], prefix: str
+    store: ObjectStore, scope: Scope, files: Sequence[ExpectedObject], sizes: Mapping[str, int], prefix: str
 ) -> list[Lack | None]:
     verdicts: list[Lack | None] = [None] * len(files)
     in_flight: deque[tuple[int, Exchange]] = deque()
@@ -114,7 +114,7 @@ def _judged(
     return verdicts
 
 
-def _compared(file: Wanted, found: Present | None) -> Lack | None:
+def _compared(file: ExpectedObject, found: Present | None) -> Lack | None:
     if found is None or found.size != file.size:
         return _lack_of_size(file, None if found is None else found.size)
     if found.crc is None:
@@ -128,7 +128,7 @@ def _compared(file: Wanted, found: Present | None) -> Lack | None:
     return None
 
 
-def _lack_of_size(file: Wanted, found: int | None) -> Lack:
+def _lack_of_size(file: ExpectedObject, found: int | None) -> Lack:
     if file.size is None:
         return _lack(file, "invalid-metadata", "its size is not a whole number")
     if found is None:
@@ -136,7 +136,7 @@ def _lack_of_size(file: Wanted, found: int | None) -> Lack:
     return _lack(file, "size-differs", f"{found:,} bytes are there, {file.size:,} are expected")
 
 
-def _lack(file: Wanted, reason: str, detail: str) -> Lack:
+def _lack(file: ExpectedObject, reason: str, detail: str) -> Lack:
     return Lack(path=file.path, key=file.key, reason=reason, detail=detail)
 
 
@@ -146,7 +146,7 @@ def _listing(fleet: Fleet, prefix: str) -> Iterator[tuple[str, int]]:
         yield from ((found["Key"], found["Size"]) for found in page.get("Contents", ()))
 
 
-def _wanted(fleet: Fleet, export_job_id: str, prefix: str) -> Iterator[Wanted]:
+def _wanted(fleet: Fleet, export_job_id: str, prefix: str) -> Iterator[ExpectedObject]:
     names = fleet.names
     attributes = (names.path, names.size, names.sha256, names.destination)
     # By placeholder: a name may be one of DynamoDB's reserved words ("size" is).
@@ -162,7 +162,7 @@ def _wanted(fleet: Fleet, export_job_id: str, prefix: str) -> Iterator[Wanted]:
     for page in pages:
         for item in map(plain, page["Items"]):
             path, size, sha256 = item[names.path], item.get(names.size), item.get(names.sha256)
-            yield Wanted(
+            yield ExpectedObject(
                 path,
                 str(item.get(names.destination) or f"{prefix}{path}"),
                 size if isinstance(size, int) and size >= 0 else None,

@@ -23,7 +23,7 @@ from ops.gate.compare import compare
 from ops.gate.model import GateError
 from ops.gate.report import Report, as_markdown, as_text
 from ops.gate.revision import check_out
-from ops.gate.waivers import Waiver, judge, read_waivers
+from ops.gate.waivers import Waiver, apply_waivers, read_waivers
 
 WAIVERS = "gate-waivers.toml"
 
@@ -72,7 +72,7 @@ def _judge(options: argparse.Namespace, scratch: Path) -> Report:
     return Report(
         base=sides.base,
         findings=tuple(findings),
-        judgement=judge(findings, waivers, sides.inherited, datetime.now(UTC).date()),
+        judgement=apply_waivers(findings, waivers, sides.inherited, datetime.now(UTC).date()),
         acknowledgements=tuple(now),
         new_acknowledgements=frozenset(entry for entry in now if entry not in known),
         waiver_file=waiver_file.name,

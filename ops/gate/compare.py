@@ -6,7 +6,7 @@ from ops.assembly.load import Assembly
 from ops.assembly.model import Stack
 from ops.gate.diff import Replacement, ResourceChange, diff_stacks
 from ops.gate.iam import iam_findings, role_findings
-from ops.gate.model import STACK_ITSELF, Finding, Kind
+from ops.gate.model import STACK_ITSELF, ChangeKind, Finding
 from ops.gate.network import network_findings
 from ops.gate.rules.comparison import Comparison, Rule
 from ops.gate.rules.data import data_findings
@@ -108,7 +108,7 @@ def _added_stateful(
 
 def _with_the_rest(findings: list[Finding], before: Assembly, after: Assembly) -> list[Finding]:
     """Adds what blocks nothing: one line for every changed resource that is not told in full already."""
-    told = (Kind.STATEFUL_REMOVED, Kind.STATEFUL_REPLACED)
+    told = (ChangeKind.STATEFUL_REMOVED, ChangeKind.STATEFUL_REPLACED)
     spoken_of = {
         (finding.environment, finding.stack, finding.resource) for finding in findings if finding.kind in told
     }
@@ -117,7 +117,7 @@ def _with_the_rest(findings: list[Finding], before: Assembly, after: Assembly) -
         environment, stack = key
         was, now = before.get(key), after.get(key)
         if now is None or was is None:
-            verb = Kind.ADDED if was is None else Kind.REMOVED
+            verb = ChangeKind.ADDED if was is None else ChangeKind.REMOVED
             count = len((now or was).resources)  # type: ignore[union-attr]
             rest.append(
                 Finding(
@@ -148,12 +148,12 @@ def _with_the_rest(findings: list[Finding], before: Assembly, after: Assembly) -
     return findings + rest
 
 
-def _kind(change: ResourceChange) -> Kind:
+def _kind(change: ResourceChange) -> ChangeKind:
     if change.before is None:
-        return Kind.ADDED
+        return ChangeKind.ADDED
     if change.after is None or change.after.type != change.before.type:
-        return Kind.REMOVED
-    return Kind.REPLACED if change.replacement else Kind.CHANGED
+        return ChangeKind.REMOVED
+    return ChangeKind.REPLACED if change.replacement else ChangeKind.CHANGED
 
 
 def _sentence(change: ResourceChange) -> str:

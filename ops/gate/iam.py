@@ -15,7 +15,7 @@ from typing import Any
 from ops.assembly.model import Resource, Stack
 from ops.assembly.tokens import references, text_of, texts_of
 from ops.gate.diff import difference
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.guard import Guard, guarded
 from ops.gate.rules.values import nodes, raised
@@ -59,7 +59,7 @@ _GUARDS = (
         path="MaxSessionDuration",
         weaker=raised(3_600),
         text="is longer: stolen credentials last longer",
-        kind=Kind.IAM_BROADENED,
+        kind=ChangeKind.IAM_BROADENED,
     ),
 )
 _EVERYTHING = {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}
@@ -95,7 +95,7 @@ def iam_findings(before: Stack | None, after: Stack) -> list[Finding]:
                     stack=after.name,
                     resource=subject.resource.logical_id,
                     resource_type=subject.resource.type,
-                    kind=Kind.IAM_BROADENED,
+                    kind=ChangeKind.IAM_BROADENED,
                     text=f"{subject.about}: more is allowed than before",
                     details=tuple(wider),
                 )
@@ -112,15 +112,19 @@ def role_findings(comparison: Comparison) -> Iterator[Finding]:
             if _ROLE.fullmatch(name) and path in old and text_of(old[path]) != text_of(value):
                 yield comparison.finding(
                     after,
-                    Kind.IAM_BROADENED,
+                    ChangeKind.IAM_BROADENED,
                     f"{path} is another role: it may do what that role may",
                     f"{path}: {difference(old[path], value)}",
                 )
     for resource in comparison.new(*_IDENTITY_SOURCES):
-        yield comparison.finding(resource, Kind.IAM_BROADENED, f"is new: {_IDENTITY_SOURCES[resource.type]}")
+        yield comparison.finding(
+            resource, ChangeKind.IAM_BROADENED, f"is new: {_IDENTITY_SOURCES[resource.type]}"
+        )
     for before, after in comparison.kept(*_IDENTITY_SOURCES):
         if before.properties != after.properties:
-            yield comparison.finding(after, Kind.IAM_BROADENED, f"changes: {_IDENTITY_SOURCES[after.type]}")
+            yield comparison.finding(
+                after, ChangeKind.IAM_BROADENED, f"changes: {_IDENTITY_SOURCES[after.type]}"
+            )
     yield from guarded(comparison, _GUARDS)
 
 

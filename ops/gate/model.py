@@ -8,7 +8,7 @@ class GateError(Exception):
     """The gate cannot judge: a bad reference or a waiver file that it cannot read. Exit code 2."""
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """The kinds of change; a waiver names one of the blocking ones."""
 
     STATEFUL_REMOVED = "stateful-removed"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
     @property
     def blocks(self) -> bool:
-        return self not in (Kind.REPLACED, Kind.REMOVED, Kind.ADDED, Kind.CHANGED)
+        return self not in (ChangeKind.REPLACED, ChangeKind.REMOVED, ChangeKind.ADDED, ChangeKind.CHANGED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Finding:
     stack: str
     resource: str
     resource_type: str
-    kind: Kind
+    kind: ChangeKind
     text: str
     details: tuple[str, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.assembly.model import Resource, Stack
 from ops.assembly.tokens import text_of
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 
 _ALL_PORTS = (0, 65535)
 _ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -82,7 +82,7 @@ def network_findings(before: Stack | None, after: Stack) -> list[Finding]:
             stack=after.name,
             resource=logical_id,
             resource_type=after.resources[logical_id].type,
-            kind=Kind.NETWORK_BROADENED,
+            kind=ChangeKind.NETWORK_BROADENED,
             text="lets more through than before",
             details=tuple(f"now open: {line}" for line in dict.fromkeys(lines)),
         )
@@ -102,7 +102,7 @@ def _no_longer_denied(before: Stack, after: Stack) -> Iterator[Finding]:
                 stack=after.name,
                 resource=entry.logical_id,
                 resource_type=entry.type,
-                kind=Kind.NETWORK_BROADENED,
+                kind=ChangeKind.NETWORK_BROADENED,
                 text="a denial is gone or is another",
                 details=(f"denied before: {_acl_entry(entry.properties).describe()}",),
             )

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ops.gate.acknowledgements import Acknowledgement
-from ops.gate.model import Finding, Kind
-from ops.gate.waivers import Judgement
+from ops.gate.model import ChangeKind, Finding
+from ops.gate.waivers import WaivedFindings
 
 # A comment on GitHub holds 65,536 characters; what blocks comes first and is never cut.
 _MARKDOWN_LIMIT = 60_000
@@ -18,14 +18,14 @@ class Report:
 
     base: str
     findings: tuple[Finding, ...]
-    judgement: Judgement
+    judgement: WaivedFindings
     acknowledgements: tuple[Acknowledgement, ...]
     new_acknowledgements: frozenset[Acknowledgement]
     waiver_file: str
 
     def shown(self) -> list[Finding]:
         """The findings that block nothing, replacements first."""
-        order = (Kind.REPLACED, Kind.REMOVED, Kind.ADDED, Kind.CHANGED)
+        order = (ChangeKind.REPLACED, ChangeKind.REMOVED, ChangeKind.ADDED, ChangeKind.CHANGED)
         return sorted(
             (finding for finding in self.findings if not finding.kind.blocks),
             key=lambda finding: order.index(finding.kind),
@@ -157,8 +157,8 @@ def _cut(text: str) -> str:
 
 def _stubs(blocked: Iterable[Finding]) -> list[str]:
     """One waiver per stack and kind, complete but for its reason and date."""
-    wanted: dict[tuple[str, Kind, tuple[str, ...]], list[str]] = {}
-    places: dict[tuple[str, str, Kind], list[str]] = {}
+    wanted: dict[tuple[str, ChangeKind, tuple[str, ...]], list[str]] = {}
+    places: dict[tuple[str, str, ChangeKind], list[str]] = {}
     for finding in blocked:
         listed = places.setdefault((finding.stack, finding.resource, finding.kind), [])
         if finding.environment not in listed:

@@ -2,7 +2,7 @@
 
 from ops.assembly.model import Resource, Stack
 from ops.gate.diff import Replacement, ResourceChange
-from ops.gate.model import STACK_ITSELF, Finding, Kind
+from ops.gate.model import STACK_ITSELF, ChangeKind, Finding
 
 # What holds something that a deployment cannot make again: data, messages, keys, logs, subscriptions, and
 # addresses that others have put on their allow-lists.
@@ -73,7 +73,7 @@ def stateful_findings(
                 stack=before.name,
                 resource=STACK_ITSELF,
                 resource_type="stack",
-                kind=Kind.PROTECTION_WEAKENED,
+                kind=ChangeKind.PROTECTION_WEAKENED,
                 text="termination protection is switched off: the whole stack can be deleted by one call",
             )
         )
@@ -98,7 +98,7 @@ def moved_stack_findings(before: Stack, after: Stack) -> list[Finding]:
                 stack=after.name,
                 resource=STACK_ITSELF,
                 resource_type="stack",
-                kind=Kind.STATEFUL_REMOVED,
+                kind=ChangeKind.STATEFUL_REMOVED,
                 text=text,
             )
         ]
@@ -108,7 +108,7 @@ def moved_stack_findings(before: Stack, after: Stack) -> list[Finding]:
             stack=after.name,
             resource=resource.logical_id,
             resource_type=resource.type,
-            kind=Kind.STATEFUL_REMOVED,
+            kind=ChangeKind.STATEFUL_REMOVED,
             text=f"{why}: a second, empty one is made, and what this one holds stays behind",
         )
         for resource in sorted(held, key=lambda resource: resource.logical_id)
@@ -116,7 +116,7 @@ def moved_stack_findings(before: Stack, after: Stack) -> list[Finding]:
 
 
 def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list[str]) -> list[Finding]:
-    def finding(kind: Kind, text: str, *details: str) -> Finding:
+    def finding(kind: ChangeKind, text: str, *details: str) -> Finding:
         return Finding(
             environment=stack.environment,
             stack=stack.name,
@@ -129,13 +129,13 @@ def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list
 
     now = change.after
     if now is None or now.type != was.type:
-        return [finding(Kind.STATEFUL_REMOVED, _removal(was), *_moved(candidates))]
+        return [finding(ChangeKind.STATEFUL_REMOVED, _removal(was), *_moved(candidates))]
     findings = []
     if change.replacement:
         sure = "is replaced" if change.replacement is Replacement.YES else "may be replaced"
         findings.append(
             finding(
-                Kind.STATEFUL_REPLACED,
+                ChangeKind.STATEFUL_REPLACED,
                 f"{sure}: a new, empty one takes its place and the old one is "
                 f"{_fate(was.update_replace_policy)}",
                 *(f"because of {reason}" for reason in change.because),
@@ -144,7 +144,9 @@ def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list
         )
     findings += [
         finding(
-            Kind.STATEFUL_REPLACED, f"{name} changes: its present value is overwritten", *change.properties
+            ChangeKind.STATEFUL_REPLACED,
+            f"{name} changes: its present value is overwritten",
+            *change.properties,
         )
         for name in _OVERWRITING.get(was.type, ())
         if name in now.properties and was.properties.get(name) != now.properties[name]
@@ -152,7 +154,7 @@ def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list
     if was.condition != now.condition:
         findings.append(
             finding(
-                Kind.STATEFUL_REMOVED,
+                ChangeKind.STATEFUL_REMOVED,
                 f"its Condition changes, {was.condition} → {now.condition}: where that is false it goes",
             )
         )
@@ -162,7 +164,9 @@ def _about(stack: Stack, change: ResourceChange, was: Resource, candidates: list
     ):
         if _KEEPS.get(new, 0) < _KEEPS.get(old, 0):
             findings.append(
-                finding(Kind.PROTECTION_WEAKENED, f"{name} is weakened: {old} → {new or 'absent (Delete)'}")
+                finding(
+                    ChangeKind.PROTECTION_WEAKENED, f"{name} is weakened: {old} → {new or 'absent (Delete)'}"
+                )
             )
     return findings
 

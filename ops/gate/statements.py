@@ -24,7 +24,7 @@ Conditions = dict[tuple[str, str], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Scope:
+class StatementScope:
     """Actions, resources or principals: those named, or (inverted) all but those named."""
 
     items: tuple[Any, ...]
@@ -36,9 +36,9 @@ class Statement:
     """One normalised statement: action names in lower case, single values as tuples, no Sid."""
 
     effect: str
-    principals: Scope
-    actions: Scope
-    resources: Scope
+    principals: StatementScope
+    actions: StatementScope
+    resources: StatementScope
     conditions: tuple[tuple[tuple[str, str], tuple[str, ...]], ...]
 
     def describe(self) -> str:
@@ -55,9 +55,9 @@ def opaque(effect: str, text: str) -> Statement:
     """A statement that cannot be read, kept as its text: only itself (or everything) covers it."""
     return Statement(
         effect=effect,
-        principals=Scope((_SELF,)),
-        actions=Scope((text,)),
-        resources=Scope((ANY,)),
+        principals=StatementScope((_SELF,)),
+        actions=StatementScope((text,)),
+        resources=StatementScope((ANY,)),
         conditions=(),
     )
 
@@ -99,7 +99,9 @@ def _not_covered(wanted: list[Statement], by: list[Statement]) -> Iterator[State
 
 def _units(statement: Statement) -> Iterator[Statement]:
     scopes = (statement.principals, statement.actions, statement.resources)
-    choices = [[scope] if scope.inverted else [Scope((item,)) for item in scope.items] for scope in scopes]
+    choices = [
+        [scope] if scope.inverted else [StatementScope((item,)) for item in scope.items] for scope in scopes
+    ]
     for principals, actions, resources in product(*choices):
         yield Statement(
             effect=statement.effect,
@@ -112,10 +114,10 @@ def _units(statement: Statement) -> Iterator[Statement]:
 
 def _joined(units: list[Statement]) -> Iterator[Statement]:
     """The units as few statements that say exactly the same."""
-    by_resource: dict[tuple[Scope, Scope], list[Scope]] = {}
+    by_resource: dict[tuple[StatementScope, StatementScope], list[StatementScope]] = {}
     for unit in units:
         by_resource.setdefault((unit.principals, unit.resources), []).append(unit.actions)
-    by_actions: dict[tuple[Scope, Scope], list[Scope]] = {}
+    by_actions: dict[tuple[StatementScope, StatementScope], list[StatementScope]] = {}
     for (principals, resources), actions in by_resource.items():
         by_actions.setdefault((principals, _union(actions)), []).append(resources)
     for (principals, action), scopes in by_actions.items():
@@ -128,8 +130,8 @@ def _joined(units: list[Statement]) -> Iterator[Statement]:
         )
 
 
-def _union(scopes: list[Scope]) -> Scope:
-    return Scope(tuple(item for scope in scopes for item in scope.items), scopes[0].inverted)
+def _union(scopes: list[StatementScope]) -> StatementScope:
+    return StatementScope(tuple(item for scope in scopes for item in scope.items), scopes[0].inverted)
 
 
 def _covers(wide: Statement, unit: Statement) -> bool:
@@ -141,7 +143,7 @@ def _covers(wide: Statement, unit: Statement) -> bool:
     )
 
 
-def _scope_covers(wide: Scope, narrow: Scope, item_covers: Any) -> bool:
+def _scope_covers(wide: StatementScope, narrow: StatementScope, item_covers: Any) -> bool:
     if not wide.inverted and not narrow.inverted:
         return all(any(item_covers(w, n) for w in wide.items) for n in narrow.items)
     if wide.inverted and narrow.inverted:
@@ -188,28 +190,28 @@ def _statement(body: dict[str, Any]) -> Statement:
     )
 
 
-def _scope(body: dict[str, Any], name: str, inverted_name: str, *, lower: bool = False) -> Scope:
+def _scope(body: dict[str, Any], name: str, inverted_name: str, *, lower: bool = False) -> StatementScope:
     inverted = inverted_name in body
     # A trust policy has no Resource: it is about the role that carries it.
     items = texts_of(body.get(inverted_name if inverted else name)) or [ANY]
-    return Scope(tuple(sorted({item.lower() if lower else item for item in items})), inverted)
+    return StatementScope(tuple(sorted({item.lower() if lower else item for item in items})), inverted)
 
 
-def _principals(body: dict[str, Any]) -> Scope:
+def _principals(body: dict[str, Any]) -> StatementScope:
     inverted = "NotPrincipal" in body
     named = body.get("NotPrincipal" if inverted else "Principal")
     if named is None:
-        return Scope((_SELF,))
+        return StatementScope((_SELF,))
     if named == ANY:
-        return Scope(((ANY, ANY),), inverted)
+        return StatementScope(((ANY, ANY),), inverted)
     if not isinstance(named, dict):
-        return Scope((("AWS", text_of(named)),), inverted)
-    return Scope(
+        return StatementScope((("AWS", text_of(named)),), inverted)
+    return StatementScope(
         tuple(sorted((kind, text) for kind, values in named.items() for text in texts_of(values))), inverted
     )
 
 
-def _named(scope: Scope) -> str:
+def _named(scope: StatementScope) -> str:
     texts = [item if isinstance(item, str) else _principal_text(item) for item in scope.items]
     return ("all but " if scope.inverted else "") + ", ".join(texts)
 

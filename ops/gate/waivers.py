@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
-from ops.gate.model import Finding, GateError, Kind
+from ops.gate.model import ChangeKind, Finding, GateError
 
 LONGEST = timedelta(days=90)
 _Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -26,13 +26,13 @@ class Waiver(BaseModel):
     environments: Annotated[tuple[_Name, ...], Field(min_length=1)]
     stack: _Name
     resources: Annotated[tuple[_Name, ...], Field(min_length=1)]
-    kind: Kind
+    kind: ChangeKind
     reason: Annotated[str, StringConstraints(min_length=20, strip_whitespace=True)]
     expires: date
 
     @field_validator("kind")
     @classmethod
-    def _blocks(cls, kind: Kind) -> Kind:
+    def _blocks(cls, kind: ChangeKind) -> ChangeKind:
         if not kind.blocks:
             raise ValueError(f"{kind} blocks nothing, so it needs no waiver")
         return kind
@@ -50,7 +50,7 @@ class Waiver(BaseModel):
 
 
 @dataclass(frozen=True)
-class Judgement:
+class WaivedFindings:
     """The findings after the waivers: blocked ones, waived ones with their waiver, and faults of the file."""
 
     blocked: tuple[Finding, ...]
@@ -83,7 +83,9 @@ def read_waivers(path: Path) -> list[Waiver]:
     return waivers
 
 
-def judge(findings: list[Finding], waivers: list[Waiver], inherited: list[Waiver], today: date) -> Judgement:
+def apply_waivers(
+    findings: list[Finding], waivers: list[Waiver], inherited: list[Waiver], today: date
+) -> WaivedFindings:
     """Sort the blocking findings by the waivers. `inherited` are those that the base already had."""
     spent = tuple(waiver for waiver in waivers if waiver in inherited)
     fresh = [waiver for waiver in waivers if waiver not in inherited]
@@ -103,7 +105,7 @@ def judge(findings: list[Finding], waivers: list[Waiver], inherited: list[Waiver
         if waiver.expires > today + LONGEST
     ]
     faults += [fault for waiver in usable for fault in _unmatched(waiver, findings)]
-    return Judgement(
+    return WaivedFindings(
         tuple(blocked), tuple(waived), tuple(faults), tuple(w for w in spent if w.expires >= today)
     )
 

@@ -6,8 +6,8 @@ them side by side.
 """
 
 from ops.scaling.fleet import Fleet, Task, Work
-from ops.scaling.leaving import KeepsPolling, LeavesWhenUnwanted, Leaving, StopsAtOnce
-from ops.scaling.simulation import Demand, Divisor, Outcome, Plan, simulate
+from ops.scaling.leaving import KeepsPolling, LeavesWhenUnwanted, LeavingRule, StopsAtOnce
+from ops.scaling.simulation import Demand, Divisor, Outcome, ScalingPlan, simulate
 from ops.scaling.target_tracking import TargetTracking, Tracking
 
 __all__ = [
@@ -16,9 +16,9 @@ __all__ = [
     "Fleet",
     "KeepsPolling",
     "LeavesWhenUnwanted",
-    "Leaving",
+    "LeavingRule",
     "Outcome",
-    "Plan",
+    "ScalingPlan",
     "StopsAtOnce",
     "TargetTracking",
     "Task",

@@ -1,11 +1,11 @@
 """`python -m ops.scaling`: prod's peak and the day after, for each way of scaling and leaving."""
 
-from ops.scaling.leaving import KeepsPolling, LeavesWhenUnwanted, Leaving, StopsAtOnce
+from ops.scaling.leaving import KeepsPolling, LeavesWhenUnwanted, LeavingRule, StopsAtOnce
 from ops.scaling.simulation import Divisor, simulate
 from ops.scaling.sized import demand_of, plan_of
 from stacks.environments import PROD
 
-_WAYS: tuple[tuple[str, Divisor, Leaving], ...] = (
+_WAYS: tuple[tuple[str, Divisor, LeavingRule], ...] = (
     ("by running tasks, protected while busy", "running", KeepsPolling()),
     ("by desired tasks, protected while busy", "desired", KeepsPolling()),
     ("by desired tasks, never protected", "desired", StopsAtOnce()),

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ops.scaling.leaving import Leaving
+from ops.scaling.leaving import LeavingRule
 
 # From a raised count to the first poll: placement, image, start.
 _START_MINUTES = 2
@@ -59,7 +59,9 @@ class Tally:
 class Fleet:
     """The tasks and the queue in front of them."""
 
-    def __init__(self, leaving: Leaving, *, slots: int, resume_minutes: float, chance: random.Random) -> None:
+    def __init__(
+        self, leaving: LeavingRule, *, slots: int, resume_minutes: float, chance: random.Random
+    ) -> None:
         """`resume_minutes`: what a hand-over of resumable work costs in work done again."""
         self._leaving = leaving
         self._slots = slots

@@ -20,7 +20,7 @@ class InHand(Protocol):
         """Whether some of that would have to begin anew elsewhere."""
 
 
-class Leaving(Protocol):
+class LeavingRule(Protocol):
     """One way of leaving. `unwanted`: the task is one of those above the desired count."""
 
     def takes_work(self, *, unwanted: bool) -> bool:

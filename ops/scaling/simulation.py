@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ops.scaling.fleet import Fleet, Tally, Work
-from ops.scaling.leaving import Leaving
+from ops.scaling.leaving import LeavingRule
 from ops.scaling.target_tracking import TargetTracking, Tracking
 
 _MINUTES_A_DAY = 1_440
@@ -60,7 +60,7 @@ class Demand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ScalingPlan:
     """How a fleet is scaled. `target`: archives, waiting and in hand, per task. Cooldowns in minutes."""
 
     slots: int
@@ -95,7 +95,7 @@ class Outcome:
 
 
 def simulate(
-    demand: Demand, plan: Plan, leaving: Leaving, *, resume_minutes: float = 0.25, seed: int = 1
+    demand: Demand, plan: ScalingPlan, leaving: LeavingRule, *, resume_minutes: float = 0.25, seed: int = 1
 ) -> Outcome:
     """Run the demand through a fleet. The same seed gives the same day."""
     chance = random.Random(seed)  # noqa: S311  a model, no secret
@@ -135,7 +135,7 @@ def _backlog_per_task(fleet: Fleet, divisor: Divisor, now: int, desired: int) ->
     return backlog / running if running else None
 
 
-def _ideal(demand: Demand, plan: Plan, days: Sequence[Sequence[Work]]) -> list[int]:
+def _ideal(demand: Demand, plan: ScalingPlan, days: Sequence[Sequence[Work]]) -> list[int]:
     """The fleet that starts every archive as it comes, holds `target` a task, and shrinks at once."""
     change = [0] * (demand.minutes + 1)
     for now, arrivals in enumerate(days):

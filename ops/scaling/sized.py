@@ -1,6 +1,6 @@
 """An environment's values as a demand and a plan, so that what is simulated is what is deployed."""
 
-from ops.scaling.simulation import Demand, Divisor, Plan
+from ops.scaling.simulation import Demand, Divisor, ScalingPlan
 from stacks.values import Load, Service
 from stacks.values.service import SCALE_IN_S, SCALE_OUT_S
 
@@ -18,9 +18,9 @@ def demand_of(load: Load, *, stuck_share: float = 0.005) -> Demand:
     )
 
 
-def plan_of(service: Service, *, divisor: Divisor = "desired") -> Plan:
+def plan_of(service: Service, *, divisor: Divisor = "desired") -> ScalingPlan:
     """How the service is scaled."""
-    return Plan(
+    return ScalingPlan(
         slots=service.slots,
         target=service.backlog_per_task,
         least=service.min_tasks,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from local.export_api.faults import Answer, retry_after
+from local.export_api.faults import WrongAnswer, retry_after
 from local.processes import wait_for
 from tests.e2e.exports import Run, zip_of
 
@@ -67,12 +67,12 @@ def test_metadata_of_the_wrong_type_rejects_its_entry(run, field):
 
 def test_passing_faults_of_the_api_are_tried_again(platform, api, services, faults):
     answers = (
-        Answer(401, "not this token"),
-        Answer(429, "slow down", retry_after(1, as_date=False)),
-        Answer(503, "slow down", retry_after(1, as_date=True)),
-        Answer(500, "broken"),
-        Answer(502),  # as HTML
-        Answer(200),  # HTML too, which no archive and no listing is
+        WrongAnswer(401, "not this token"),
+        WrongAnswer(429, "slow down", retry_after(1, as_date=False)),
+        WrongAnswer(503, "slow down", retry_after(1, as_date=True)),
+        WrongAnswer(500, "broken"),
+        WrongAnswer(502),  # as HTML
+        WrongAnswer(200),  # HTML too, which no archive and no listing is
     )
     runs = []
     # All at once: each waits for its own fault to pass, and the circuit breaker may open over all of them.
@@ -87,7 +87,7 @@ def test_passing_faults_of_the_api_are_tried_again(platform, api, services, faul
 
 
 def test_an_expired_url_is_fetched_anew(run, faults):
-    faults.add(Answer(403, "expired"), kind="download", job_id=run.job_id, times=2)
+    faults.add(WrongAnswer(403, "expired"), kind="download", job_id=run.job_id, times=2)
     assert run.describe(GOOD).offer(zip_of(GOOD)).send().finish().objects() == GOOD
 
 

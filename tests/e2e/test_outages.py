@@ -2,7 +2,7 @@
 
 import json
 
-from local.export_api.faults import Answer
+from local.export_api.faults import WrongAnswer
 from local.processes import wait_for
 from tests.e2e.conftest import TOKEN
 from tests.e2e.exports import Run, zip_of
@@ -14,9 +14,9 @@ def test_an_outage_of_everything_costs_time_alone(platform, api, services, fault
     runs = [Run(platform, api).describe(GOOD).offer(zip_of(GOOD)) for _ in range(8)]
     # What a task has read of the secret it keeps, until the API refuses it: then it finds it empty.
     faults.outages |= {
-        "status": Answer(401, "not this token"),
-        "files": Answer(503, "down"),
-        "download": Answer(503, "down"),
+        "status": WrongAnswer(401, "not this token"),
+        "files": WrongAnswer(503, "down"),
+        "download": WrongAnswer(503, "down"),
     }
     _put_secret(platform, "{}")
     try:

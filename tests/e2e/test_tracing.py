@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from local.export_api.faults import Answer
+from local.export_api.faults import WrongAnswer
 from local.processes import wait_for
 from tests.e2e.exports import zip_of
 from tests.e2e.spans import read_spans
@@ -50,7 +50,7 @@ def test_log_lines_of_both_services_have_the_traces_id(run):
 
 
 def test_what_failed_and_came_back_is_in_the_same_trace(run, faults):
-    faults.outages["download"] = Answer(503, "down")
+    faults.outages["download"] = WrongAnswer(503, "down")
     try:
         run.describe(FILES).offer(zip_of(FILES)).send()
         wait_for(lambda: any(span.failed for span in spans_about(run)), "a failed attempt", 30)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from local.export_api.faults import FAULTS
 from local.faults.campaign.planned_troubles import OUTAGES
 from local.faults.campaign.planning import make_scenario
-from local.faults.campaign.scenario import Kind
+from local.faults.campaign.scenario import TroubleKind
 from local.faults.campaign.seeding import seed_campaign
 
 
@@ -35,8 +35,8 @@ def test_the_same_plan_makes_the_same_bytes() -> None:
 
 def test_a_long_campaign_has_every_trouble() -> None:
     plan = make_scenario(1, 600)
-    assert {trouble.kind for trouble in plan.troubles} == set(Kind)
-    assert {trouble.of for trouble in plan.troubles if trouble.kind is Kind.ONE_DOWN} == set(OUTAGES)
+    assert {trouble.kind for trouble in plan.troubles} == set(TroubleKind)
+    assert {trouble.of for trouble in plan.troubles if trouble.kind is TroubleKind.ONE_DOWN} == set(OUTAGES)
     assert set(plan.api_rates) == set(FAULTS)
 
 

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 
-from local.export_api.faults import Answer, Fault, Hang, OtherNode, Request, SeededFaults
+from local.export_api.faults import Fault, Hang, OtherNode, Request, SeededFaults, WrongAnswer
 
 # What a client calls, and the requests that are meant.
 API_DEPENDENCIES: Mapping[str, frozenset[str]] = {
@@ -56,7 +56,7 @@ class FaultSchedule:
     def down(self, dependency: str = "", *, hangs: bool = False) -> None:
         """No request for this dependency (without a name: for any) is answered, or each with 503."""
         kinds = API_DEPENDENCIES[dependency] if dependency else _EVERYTHING
-        fault = Hang(_HANG_S) if hangs else Answer(503, "an injected outage", "1")
+        fault = Hang(_HANG_S) if hangs else WrongAnswer(503, "an injected outage", "1")
         with self._lock:
             self._down.append((kinds, fault))
 

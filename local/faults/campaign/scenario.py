@@ -12,7 +12,7 @@ CRASH_LOOP = "crash-loop"
 Service = Literal["orchestrator", "worker"]
 
 
-class Kind(StrEnum):
+class TroubleKind(StrEnum):
     """The troubles that can befall a process, its machine, or everything at once."""
 
     KILL = "sigkill"
@@ -37,7 +37,7 @@ class Trouble:
     """
 
     at_s: float
-    kind: Kind
+    kind: TroubleKind
     service: Service
     pick: int
     for_s: float

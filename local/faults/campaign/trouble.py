@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from local.export_api.server import ExportApiServer
 from local.faults.campaign.fault_schedule import FaultSchedule
 from local.faults.campaign.fleet import Fleet
-from local.faults.campaign.scenario import Kind, Trouble
+from local.faults.campaign.scenario import Trouble, TroubleKind
 from local.faults.campaign.scratch import ScratchDisk
 from local.faults.proxy.random_source import RandomSource
 from local.platform import Platform
@@ -35,31 +35,31 @@ class Troublemaker:
 
     def begin(self, trouble: Trouble) -> Callable[[], object] | None:
         match trouble.kind:
-            case Kind.FILL_DISK:
+            case TroubleKind.FILL_DISK:
                 if self.disk is None:
                     return None
                 self._happened(trouble)
                 self.disk.fill()
                 return self.disk.empty
-            case Kind.BREAK_AGENT:
+            case TroubleKind.BREAK_AGENT:
                 self._happened(trouble)
                 return self._break_agent(refuses=trouble.pick % 2 == 0)
-            case Kind.ROTATE_TOKEN:
+            case TroubleKind.ROTATE_TOKEN:
                 self._happened(trouble)
                 self.platform.set_api_token(self._new_token())
                 return None
-            case Kind.API_DOWN:
+            case TroubleKind.API_DOWN:
                 self._happened(trouble)
                 self.schedule.down()
                 return self.schedule.up
-            case Kind.ONE_DOWN:
+            case TroubleKind.ONE_DOWN:
                 self._happened(trouble)
                 dependency, _, how = trouble.of.partition("/")
                 if dependency == "secret":
                     return self._lose_secret(how)
                 self.schedule.down(dependency, hangs=how == "hangs")
                 return lambda: self.schedule.up(dependency)
-            case Kind.STORM:
+            case TroubleKind.STORM:
                 self._happened(trouble)
                 self.random_source.load(trouble.of, _STORM_FACTOR)
                 return lambda: self.random_source.load(trouble.of, 1.0)
@@ -71,21 +71,21 @@ class Troublemaker:
             return None
         end: Callable[[], object] | None = None
         match trouble.kind:
-            case Kind.KILL:
+            case TroubleKind.KILL:
                 task.kill()
-            case Kind.TERMINATE:
+            case TroubleKind.TERMINATE:
                 task.kill(signal.SIGTERM)
-            case Kind.TERMINATE_TWICE:
+            case TroubleKind.TERMINATE_TWICE:
                 task.kill(signal.SIGTERM)
                 end = lambda: task.kill(signal.SIGTERM)  # noqa: E731
-            case Kind.FREEZE:
+            case TroubleKind.FREEZE:
                 task.kill(signal.SIGSTOP)
                 end = lambda: task.kill(signal.SIGCONT)  # noqa: E731
-            case Kind.SQUEEZE_MEMORY:
+            case TroubleKind.SQUEEZE_MEMORY:
                 if not self.fleet.squeeze(task):
                     return None
                 end = lambda: self.fleet.release(task)  # noqa: E731
-            case Kind.SHRINK_MEMORY:
+            case TroubleKind.SHRINK_MEMORY:
                 self.fleet.next_overrides = dict(_SMALL_MEMORY)
                 task.kill()
         self._happened(trouble)
@@ -122,16 +122,16 @@ class Troublemaker:
 
     def _happened(self, trouble: Trouble) -> None:
         whom = f"{trouble.service}." if _is_on_a_task(trouble.kind) else ""
-        what = f".{trouble.of}" if trouble.kind is Kind.ONE_DOWN else ""
+        what = f".{trouble.of}" if trouble.kind is TroubleKind.ONE_DOWN else ""
         self.count[f"{whom}{trouble.kind}{what}"] += 1
 
 
-def _is_on_a_task(kind: Kind) -> bool:
+def _is_on_a_task(kind: TroubleKind) -> bool:
     return kind in (
-        Kind.KILL,
-        Kind.TERMINATE,
-        Kind.TERMINATE_TWICE,
-        Kind.FREEZE,
-        Kind.SQUEEZE_MEMORY,
-        Kind.SHRINK_MEMORY,
+        TroubleKind.KILL,
+        TroubleKind.TERMINATE,
+        TroubleKind.TERMINATE_TWICE,
+        TroubleKind.FREEZE,
+        TroubleKind.SQUEEZE_MEMORY,
+        TroubleKind.SHRINK_MEMORY,
     )

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.faults.judge.counted import missing_when_said
+from local.faults.judge.counted import missing_when_announced
 from local.faults.judge.judgement import Judgement
 from local.faults.judge.objects import check_objects
 from local.faults.judge.parking import names_in, reason_of
@@ -80,8 +80,8 @@ def _run(item: Mapping[str, Any]) -> int:
 
 def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement: Judgement) -> None:
     jobs = {item["export_job_id"]: item for item in seen["ledger"] if item["item"] == "JOB"}
-    said = _events_by_job(seen)
-    _check_said_once(seen, said, judgement)
+    announced = _events_by_job(seen)
+    _check_announced_once(seen, announced, judgement)
     for job, reason in expected["jobs"].items():
         files = {file: end for file, end in expected["files"].items() if file.partition("/")[0] == job}
         failed = reason is not None or any(end != "done" for end in files.values())
@@ -99,9 +99,9 @@ def _check_jobs(expected: Mapping[str, Any], seen: Mapping[str, Any], judgement:
         if status != ending:
             judgement.add("unaccounted", f"{job} is {status} in the ledger; expected {ending}")
             continue
-        if not said[job, ending]:
+        if not announced[job, ending]:
             judgement.add("unaccounted", f"{job} is {ending} and no event says so")
-        missing = missing_when_said(job, expected, seen)
+        missing = missing_when_announced(job, expected, seen)
         told = _last_told(seen, job, ending)
         if reason is None and told.get("missing", len(missing)) != len(missing):
             judgement.add("unaccounted", f"the event of {job} says that {told['missing']} files are missing")
@@ -131,16 +131,16 @@ def _last_told(seen: Mapping[str, Any], job: str, ending: str) -> Mapping[str, A
 
 def _events_by_job(seen: Mapping[str, Any]) -> dict[tuple[str, str], Counter[str]]:
     """(job, completed, incomplete or failed) → event id → how often it was sent."""
-    said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    announced: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for event in seen["events"]:
         detail, type_ = event["detail"], event["type"]
         if type_ in ("Export Job Completed", "Export Job Incomplete", "Export Job Failed"):
-            said[detail["export_job_id"], type_.rpartition(" ")[2].lower()][detail["event_id"]] += 1
-    return said
+            announced[detail["export_job_id"], type_.rpartition(" ")[2].lower()][detail["event_id"]] += 1
+    return announced
 
 
-def _check_said_once(
-    seen: Mapping[str, Any], said: Mapping[tuple[str, str], Counter[str]], judgement: Judgement
+def _check_announced_once(
+    seen: Mapping[str, Any], announced: Mapping[tuple[str, str], Counter[str]], judgement: Judgement
 ) -> None:
     ends: dict[tuple[str, int], set[str]] = defaultdict(set)
     for event in seen["events"]:
@@ -165,7 +165,7 @@ def _check_said_once(
     for job, how in twice.items():
         judgement.add("jobs_completed_twice", f"{job} {how}")
     # The same event with the same id after a cut connection is what at-least-once means; listeners drop it.
-    judgement.events_repeated = sum(count - 1 for ids in said.values() for count in ids.values())
+    judgement.events_repeated = sum(count - 1 for ids in announced.values() for count in ids.values())
 
 
 # -- the queues ---------------------------------------------------------------------------------------------

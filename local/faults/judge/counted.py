@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def missing_when_said(job: str, expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
+def missing_when_announced(job: str, expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[str]:
     """The expected paths that were not in S3 when the job's last end was said."""
     missing = list(expected.get("missing", {}).get(job, ()))
     ended_at, files = _done_later(job, seen["transitions"])

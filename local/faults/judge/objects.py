@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from local.faults.judge.counted import missing_when_said
+from local.faults.judge.counted import missing_when_announced
 from local.faults.judge.judgement import Judgement
 
 _IN_S3 = {"uploaded", "already-present"}
@@ -33,7 +33,7 @@ def check_objects(expected: Mapping[str, Any], seen: Mapping[str, Any], judgemen
     )
     judgement.rejected = dict(sorted(rejected.items()))
     for job in expected.get("missing", ()):
-        paths = missing_when_said(job, expected, seen)
+        paths = missing_when_announced(job, expected, seen)
         key = f"manifests/{job}/missing.jsonl"
         wanted.add(key)
         # An empty one says that what once was missing is there.

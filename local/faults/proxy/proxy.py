@@ -33,7 +33,7 @@ from local.faults.proxy.upstream import Upstream
 UNDISTURBED = "X-Undisturbed"
 
 
-class NoAnswer(Exception):
+class NoReply(Exception):
     """The connection ends without an answer: after `hang_s` by a close, or at once by a reset."""
 
     def __init__(self, *, hang_s: float = 0.0, reset: bool = False) -> None:
@@ -93,7 +93,7 @@ class FaultProxy:
         self._thread.join()
 
     def answer(self, request: Request, client: socket.socket) -> Response:
-        """The response that the client gets. Raises NoAnswer when it gets nothing."""
+        """The response that the client gets. Raises NoReply when it gets nothing."""
         fault = None if UNDISTURBED in request.headers else self.random_source.decide(request.operation)
         if fault and fault.kind in NOT_APPLIED:
             self.random_source.happened(request.operation, fault)
@@ -105,9 +105,9 @@ class FaultProxy:
             case "server-error-after":
                 return answers.server_error(request.operation)
             case "timeout-after":
-                raise NoAnswer(hang_s=self.hang_s)
+                raise NoReply(hang_s=self.hang_s)
             case "reset-after":
-                raise NoAnswer(reset=True)
+                raise NoReply(reset=True)
         return response
 
     def _instead(self, request: Request, fault: Fault) -> Response:
@@ -118,9 +118,9 @@ class FaultProxy:
             case "server-error":
                 return answers.server_error(request.operation)
             case "timeout-before":
-                raise NoAnswer(hang_s=self.hang_s)
+                raise NoReply(hang_s=self.hang_s)
             case "reset-before":
-                raise NoAnswer(reset=True)
+                raise NoReply(reset=True)
             case "error-in-200":
                 body = answers.s3_error_body("InternalError", "We encountered an internal error.")
                 return Response(200, [("Content-Type", "application/xml")], body)
@@ -182,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         try:
             self._send(self.server.proxy.answer(request, self.connection))
-        except NoAnswer as silence:
+        except NoReply as silence:
             self._hang_up(silence)
         except (OSError, http.client.HTTPException) as error:
             # The server behind is gone or said nonsense: a client sees a connection that ends.
@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(response.body)
 
-    def _hang_up(self, silence: NoAnswer) -> None:
+    def _hang_up(self, silence: NoReply) -> None:
         time.sleep(silence.hang_s)
         if silence.reset:
             # Lingering for zero seconds makes the kernel send RST instead of FIN.

@@ -4,7 +4,7 @@
   campaign of minutes meets it.
 - A receipt whose time is over, or whose message was received again, extends nothing; deleting with it
   succeeds, and when the message was received again it deletes nothing. moto takes any receipt it ever gave.
-- A message can be shown to two consumers. `Receipt.twin` marks the first of them: its extensions are
+- A message can be shown to two consumers. `Receipt.shown_twice` marks the first of them: its extensions are
   accepted, as SQS would, but must not hide the copy.
 """
 
@@ -37,11 +37,11 @@ class Receipt:
     message_id: str
     received_at: float
     invisible_until: float
-    twin: bool = False
+    shown_twice: bool = False
 
 
 class ReceiptRules:
-    """Keeps the book of receipts of every queue. Called from many threads."""
+    """Keeps account of the receipts of every queue. Called from many threads."""
 
     def __init__(self, cap_s: float = TWELVE_HOURS_S, clock: Callable[[], float] = time.monotonic) -> None:
         self.cap_s = cap_s
@@ -66,7 +66,7 @@ class ReceiptRules:
     def show_twice(self, receipt: str) -> None:
         """The message will be shown to somebody else while this receipt stays good."""
         with self._lock:
-            self._receipts[receipt].twin = True
+            self._receipts[receipt].shown_twice = True
 
     def judge_visibility(self, receipt: str, visibility_s: float) -> Ruling:
         """Whether a change of visibility is the server's to make; a granted one is noted."""
@@ -75,7 +75,7 @@ class ReceiptRules:
             known = self._receipts.get(receipt)
             if known is None:
                 return Ruling.FORWARD
-            if known.twin:
+            if known.shown_twice:
                 return Ruling.PRETEND
             if self._newest.get(known.message_id) != receipt:
                 return Ruling.STALE

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ops.assembly.model import Resource, Stack
 from ops.gate.diff import ResourceChange, diff_stacks
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Comparison:
             if now and (was is None or now.type != was.type) and now.type in types:
                 yield now
 
-    def finding(self, resource: Resource, kind: Kind, text: str, *details: str) -> Finding:
+    def finding(self, resource: Resource, kind: ChangeKind, text: str, *details: str) -> Finding:
         return Finding(
             environment=self.after.environment,
             stack=self.after.name,

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ops.assembly.model import Resource
 from ops.assembly.tokens import text_of
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.values import nodes
 
@@ -42,7 +42,7 @@ def elsewhere_findings(comparison: Comparison) -> Iterator[Finding]:
             if account not in known:
                 yield comparison.finding(
                     change.after,
-                    Kind.SENT_ELSEWHERE,
+                    ChangeKind.SENT_ELSEWHERE,
                     f"{path} names the account {account}, which it did not before",
                 )
         if change.after.type == "AWS::SNS::Subscription":
@@ -57,7 +57,9 @@ def _subscription(comparison: Comparison, before: Resource | None, after: Resour
     } | ({_home(before)} if before else set())
     if (home := _home(after)) and known and home not in known:
         yield comparison.finding(
-            after, Kind.SENT_ELSEWHERE, f"Endpoint sends what is published to {home}, as nothing did before"
+            after,
+            ChangeKind.SENT_ELSEWHERE,
+            f"Endpoint sends what is published to {home}, as nothing did before",
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ops.assembly.tokens import text_of
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.guard import Guard, guarded
 from ops.gate.rules.values import appeared, different, only, switched_off, switched_on
@@ -33,7 +33,9 @@ _DOORS = {
 
 
 def _open(path: str, text: str, *, type_: str = "") -> Guard:
-    return Guard(type=type_, path=path, weaker=switched_on, text=text, kind=Kind.PUBLIC_ACCESS, closed=None)
+    return Guard(
+        type=type_, path=path, weaker=switched_on, text=text, kind=ChangeKind.PUBLIC_ACCESS, closed=None
+    )
 
 
 GUARDS = (
@@ -43,7 +45,7 @@ GUARDS = (
             path=f"PublicAccessBlockConfiguration.{flag}",
             weaker=switched_off,
             text="is not true: it can be made public",
-            kind=Kind.PUBLIC_ACCESS,
+            kind=ChangeKind.PUBLIC_ACCESS,
             closed=True,
         )
         for type_ in (_BUCKET, "AWS::S3::AccessPoint")
@@ -54,7 +56,7 @@ GUARDS = (
         path="AccessControl",
         weaker=only("Private", "BucketOwnerFullControl", "BucketOwnerRead"),
         text="lets others in by ACL",
-        kind=Kind.PUBLIC_ACCESS,
+        kind=ChangeKind.PUBLIC_ACCESS,
         closed=None,
     ),
     Guard(
@@ -62,7 +64,7 @@ GUARDS = (
         path="WebsiteConfiguration|CorsConfiguration",
         weaker=appeared,
         text="serves the objects to browsers",
-        kind=Kind.PUBLIC_ACCESS,
+        kind=ChangeKind.PUBLIC_ACCESS,
         closed=None,
     ),
     _open(
@@ -77,14 +79,14 @@ GUARDS = (
         path="Scheme",
         weaker=lambda _, now: text_of(now or "internet-facing") != "internal",
         text="makes it reachable from the internet",
-        kind=Kind.PUBLIC_ACCESS,
+        kind=ChangeKind.PUBLIC_ACCESS,
         closed="internal",
     ),
     Guard(
         path=r"(.+\.)?(AuthType|AuthorizationType)",
         weaker=lambda was, now: text_of(now).upper() == "NONE" != text_of(was or "").upper(),
         text="asks nobody who they are",
-        kind=Kind.PUBLIC_ACCESS,
+        kind=ChangeKind.PUBLIC_ACCESS,
         closed="AWS_IAM",
     ),
     Guard(
@@ -92,7 +94,7 @@ GUARDS = (
         path=r"AllowedPrincipals\.[^.]+",
         weaker=appeared,
         text="may reach into the network",
-        kind=Kind.PUBLIC_ACCESS,
+        kind=ChangeKind.PUBLIC_ACCESS,
         closed=None,
     ),
     Guard(
@@ -100,7 +102,7 @@ GUARDS = (
         path=r"LoadBalancers\.[^.]+",
         weaker=appeared,
         text="sends requests to the tasks",
-        kind=Kind.PUBLIC_ACCESS,
+        kind=ChangeKind.PUBLIC_ACCESS,
         closed=None,
     ),
     Guard(
@@ -108,14 +110,14 @@ GUARDS = (
         path=r"NetworkConfiguration\.AwsvpcConfiguration\.SecurityGroups\.[^.]+",
         weaker=appeared,
         text="applies other rules to the tasks' traffic",
-        kind=Kind.NETWORK_BROADENED,
+        kind=ChangeKind.NETWORK_BROADENED,
     ),
     Guard(
         type="AWS::EC2::VPCEndpoint",
         path=r"SecurityGroupIds\.[^.]+",
         weaker=appeared,
         text="applies other rules to the endpoint's traffic",
-        kind=Kind.NETWORK_BROADENED,
+        kind=ChangeKind.NETWORK_BROADENED,
     ),
     *(
         Guard(
@@ -123,7 +125,7 @@ GUARDS = (
             path=path,
             weaker=different,
             text="applies other rules to the subnet",
-            kind=Kind.NETWORK_BROADENED,
+            kind=ChangeKind.NETWORK_BROADENED,
         )
         for type_, path in (
             ("SubnetNetworkAclAssociation", "NetworkAclId"),
@@ -137,4 +139,4 @@ def exposure_findings(comparison: Comparison) -> Iterator[Finding]:
     """Guards against the outside that are looser after the change, or open on something new."""
     yield from guarded(comparison, GUARDS)
     for resource in comparison.new(*_DOORS):
-        yield comparison.finding(resource, Kind.PUBLIC_ACCESS, f"is new: {_DOORS[resource.type]}")
+        yield comparison.finding(resource, ChangeKind.PUBLIC_ACCESS, f"is new: {_DOORS[resource.type]}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.assembly.model import Json, Resource
 from ops.gate.diff import difference
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.values import Weaker, nodes
 
@@ -27,7 +27,7 @@ class Guard:
     path: str
     weaker: Weaker
     text: str
-    kind: Kind = Kind.PROTECTION_WEAKENED
+    kind: ChangeKind = ChangeKind.PROTECTION_WEAKENED
     closed: Any = _UNJUDGED
 
     def watches(self, resource: Resource) -> bool:

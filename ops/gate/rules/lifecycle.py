@@ -10,7 +10,7 @@ from typing import Any
 
 from ops.assembly.model import Json
 from ops.assembly.tokens import text_of
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 
 _DAY_S = 86_400
@@ -68,7 +68,7 @@ def lifecycle_findings(comparison: Comparison) -> Iterator[Finding]:
                 continue
             yield comparison.finding(
                 after,
-                Kind.PROTECTION_WEAKENED,
+                ChangeKind.PROTECTION_WEAKENED,
                 f"LifecycleConfiguration {_TEXTS[effect.does]}",
                 f"now: {effect.describe()}",
                 *(f"before: {was.describe()}" for was in old if was.does == effect.does),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ops.assembly.tokens import text_of
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.values import is_intrinsic, nodes
 
@@ -46,13 +46,13 @@ def plain_secret_findings(comparison: Comparison) -> Iterator[Finding]:
             if _FORMS.search(text_of(value)) or _is_plain(path, value):
                 yield comparison.finding(
                     change.after,
-                    Kind.SECRET_IN_PLAIN,
+                    ChangeKind.SECRET_IN_PLAIN,
                     f"{path} is a credential in plain text: name a secret instead",
                 )
             elif _RESOLVED.search(text_of(value)) and change.after.type not in _SECRET_OWN:
                 yield comparison.finding(
                     change.after,
-                    Kind.SECRET_IN_PLAIN,
+                    ChangeKind.SECRET_IN_PLAIN,
                     f"{path} writes a secret's value out at deployment: let the service read it",
                 )
 

@@ -11,7 +11,7 @@ from typing import Any
 from ops.assembly.model import Resource, Stack
 from ops.assembly.tokens import references, text_of
 from ops.gate.diff import Replacement, ResourceChange
-from ops.gate.model import STACK_ITSELF, Finding, Kind
+from ops.gate.model import STACK_ITSELF, ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 
 _FIRST_FREE_THE_EXPORT = (
@@ -63,7 +63,7 @@ def _exports(comparison: Comparison, before: Stack) -> Iterator[Finding]:
             stack=comparison.after.name,
             resource=STACK_ITSELF,
             resource_type="stack",
-            kind=Kind.NEEDS_TWO_STEPS,
+            kind=ChangeKind.NEEDS_TWO_STEPS,
             text=f"the export {name} is in use by {', '.join(users)}: {why}",
             details=_FIRST_FREE_THE_EXPORT,
         )
@@ -104,7 +104,7 @@ def _overlaps(comparison: Comparison, before: Stack) -> Iterator[Finding]:
             if held:
                 yield comparison.finding(
                     change.after,
-                    Kind.NEEDS_TWO_STEPS,
+                    ChangeKind.NEEDS_TWO_STEPS,
                     f"its range {network} is held by {', '.join(held)} until the deployment is over",
                     *_FIRST_MOVE_AWAY,
                 )
@@ -145,7 +145,7 @@ def _names(comparison: Comparison) -> Iterator[Finding]:
                 text = f"is created under the name {name}, which {holder} still has until the end"
                 yield comparison.finding(
                     change.after,
-                    Kind.NEEDS_TWO_STEPS,
+                    ChangeKind.NEEDS_TWO_STEPS,
                     text,
                     *(f"because of {reason}" for reason in change.because),
                     *_FIRST_RENAME,

@@ -5,7 +5,7 @@ from typing import Any
 
 from ops.assembly.model import Json
 from ops.assembly.tokens import text_of, texts_of
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.guard import Guard, guarded
 from ops.gate.rules.values import (
@@ -179,7 +179,7 @@ def task_findings(comparison: Comparison) -> Iterator[Finding]:
             for name, container in _containers(change.after.properties).items():
                 for text in _looser(before.get(name), container):
                     yield comparison.finding(
-                        change.after, Kind.PROTECTION_WEAKENED, f"container {name} {text}"
+                        change.after, ChangeKind.PROTECTION_WEAKENED, f"container {name} {text}"
                     )
 
 

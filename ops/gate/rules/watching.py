@@ -5,7 +5,7 @@ from typing import Any
 
 from ops.assembly.model import Json, Resource, Stack
 from ops.assembly.tokens import references, text_of
-from ops.gate.model import Finding, Kind
+from ops.gate.model import ChangeKind, Finding
 from ops.gate.rules.comparison import Comparison
 from ops.gate.rules.guard import Guard, guarded
 from ops.gate.rules.values import altered, appeared, raised, ranked, removed, switched_off, turned_false
@@ -122,7 +122,7 @@ def watching_findings(comparison: Comparison) -> Iterator[Finding]:
         split = resource.type == _COMPOSITE and not _unheard(resource, comparison)
         if not split and not _moved(resource, comparison):
             yield comparison.finding(
-                resource, Kind.PROTECTION_WEAKENED, f"is removed: {_GUARDIANS[resource.type]}"
+                resource, ChangeKind.PROTECTION_WEAKENED, f"is removed: {_GUARDIANS[resource.type]}"
             )
     for before, after in comparison.kept("AWS::EC2::VPCEndpoint"):
         ways = set(references(before.properties.get("RouteTableIds")))
@@ -131,14 +131,14 @@ def watching_findings(comparison: Comparison) -> Iterator[Finding]:
             around = (
                 "RouteTableIds: traffic by these tables goes over the internet, past the endpoint's policy"
             )
-            yield comparison.finding(after, Kind.PROTECTION_WEAKENED, around, *bypassed)
+            yield comparison.finding(after, ChangeKind.PROTECTION_WEAKENED, around, *bypassed)
     for before, after in comparison.kept(_ALARM):
         if text := _duller(before.properties, after.properties):
-            yield comparison.finding(after, Kind.PROTECTION_WEAKENED, text)
+            yield comparison.finding(after, ChangeKind.PROTECTION_WEAKENED, text)
     for before, after in comparison.kept(_COMPOSITE):
         if unheard := _unheard(before, comparison):
             yield comparison.finding(
-                after, Kind.PROTECTION_WEAKENED, "AlarmRule no longer hears every alarm", *unheard
+                after, ChangeKind.PROTECTION_WEAKENED, "AlarmRule no longer hears every alarm", *unheard
             )
 
 

@@ -15,7 +15,7 @@ from local.export_api.archives import Blob, LaidOutZip, Member
 from local.export_api.catalogue import Catalogue, Export, ExportFile
 from local.export_api.content import Content
 from local.export_api.generated import generate
-from local.export_api.ranges import NotSatisfiable, Span, parse_range
+from local.export_api.ranges import NotSatisfiable, ServedRange, parse_range
 from local.export_api.server import ExportApiServer
 
 DATA = bytes(range(256)) * 40
@@ -134,8 +134,8 @@ def test_a_body_can_be_damaged_on_its_way(api, byte_range):
 
 
 def test_a_page_comes_instead_of_the_archive_and_a_link_runs_out_as_s3_says_it(api):
-    api.plan.add(faults.Answer(200), kind="download")
-    api.plan.add(faults.Answer(400, "It has expired.", code="ExpiredToken"), kind="download")
+    api.plan.add(faults.WrongAnswer(200), kind="download")
+    api.plan.add(faults.WrongAnswer(400, "It has expired.", code="ExpiredToken"), kind="download")
     url = record(api, "f0")["download_url"]
     response, body = ask(api, url)
     assert (response.status, response.headers["Content-Type"]) == (200, "text/html")
@@ -184,7 +184,7 @@ def test_seeded_faults_do_not_depend_on_the_order_of_other_files():
         ("items=0-1", None),
         ("bytes=0-1,4-5", None),
         ("bytes=5-2", None),
-        ("bytes=0-99", Span(0, 10, 10)),
+        ("bytes=0-99", ServedRange(0, 10, 10)),
     ],
 )
 def test_headers_that_are_not_one_range_are_ignored(header, expected):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ops import supply_chain
-from ops.supply_chain import CannotAudit, Waiver
+from ops.supply_chain import AuditWaiver, CannotAudit
 
 TODAY = date(2026, 11, 25)
 
@@ -20,8 +20,8 @@ def package(name: str, *ids: str) -> dict[str, Any]:
     return {"name": name, "version": "1.0", "vulns": advisories}
 
 
-def waiver(expires: date = date(2026, 12, 31)) -> Waiver:
-    return Waiver(id="CVE-1", package="a", reason="it is reached by no input of ours", expires=expires)
+def waiver(expires: date = date(2026, 12, 31)) -> AuditWaiver:
+    return AuditWaiver(id="CVE-1", package="a", reason="it is reached by no input of ours", expires=expires)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def waiver(expires: date = date(2026, 12, 31)) -> Waiver:
     ],
 )
 def test_what_keeps_an_audit_from_passing(
-    packages: list[dict[str, Any]], waivers: list[Waiver], said: list[str]
+    packages: list[dict[str, Any]], waivers: list[AuditWaiver], said: list[str]
 ) -> None:
     found = supply_chain.problems({"dependencies": packages}, waivers, TODAY)
     assert len(found) == len(said)
@@ -55,11 +55,11 @@ def test_a_waiver_without_a_reason_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "waivers.toml"
     path.write_text('[[waiver]]\nid = "CVE-1"\npackage = "a"\nreason = "later"\nexpires = 2026-12-31\n')
     with pytest.raises(CannotAudit, match="reason"):
-        supply_chain.read_waivers(path)
+        supply_chain.read_audit_waivers(path)
 
 
 def test_the_waiver_file_can_be_read() -> None:
-    assert supply_chain.read_waivers(supply_chain.WAIVERS) == []
+    assert supply_chain.read_audit_waivers(supply_chain.WAIVERS) == []
 
 
 def test_the_sbom_names_every_locked_package_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from ops.capacity.dispatch import Dispatched
 from ops.capacity.model import Play, run
 from ops.capacity.read import Deployed, Metric, ScalingPolicy, Service
 from ops.capacity.scenarios import Scenario
-from ops.capacity.workload import Assumptions, Load, Workload
+from ops.capacity.workload import Assumptions, PromisedLoad, Workload
 
 CALIBRATION = load_calibration()
 PLAIN = Scenario(what="nothing happens")
@@ -33,7 +33,7 @@ BACKLOG = ScalingPolicy(
         Metric(id="d", name="DesiredTaskCount", first_queue=True),
     ),
 )
-LOAD = Load(
+LOAD = PromisedLoad(
     export_jobs_per_day=1_000,
     archives_per_export_job=1,
     mean_archive_minutes=30,

@@ -6,7 +6,7 @@ from statistics import fmean, quantiles
 
 import pytest
 
-from ops.scaling import Demand, KeepsPolling, LeavesWhenUnwanted, Plan, simulate
+from ops.scaling import Demand, KeepsPolling, LeavesWhenUnwanted, ScalingPlan, simulate
 from ops.scaling.sized import demand_of, plan_of
 from stacks.environments import ENVIRONMENTS, PROD
 
@@ -18,7 +18,7 @@ FIVE_MINUTES = Demand(
     peak_factor=5,
     peak_minutes=120,
 )
-SMALL_TASKS = Plan(slots=16, target=16, least=6, most=200)
+SMALL_TASKS = ScalingPlan(slots=16, target=16, least=6, most=200)
 
 
 def test_before_a_fleet_never_came_back_from_its_peak():
