@@ -57,7 +57,7 @@ def container_overrides(
         **LOCAL_SHARE[service],
     }
     if traces is not None:
-        values |= {"TRACING": "file", "TRACING_FILE": str(traces)}
+        values |= {"TRACING": "file", "TRACING_FILE": str(traces), "TRACING_SAMPLE_RATIO": "1"}
     if service == "worker":
         values["SCRATCH_DIR"] = str(scratch)
     return values
