@@ -204,11 +204,11 @@ def test_a_count_is_of_the_moment_when_the_end_was_said() -> None:
         {**transition("j", "TASK#1", "claimed", "done"), "to": {"status": "done", "file_id": "f"}},
     ]
     assert check(expected, state).findings == []
-    # An earlier try of it had written the file by then.
+    # An earlier try of it had written its manifest by then.
     state["transitions"][0]["to"]["finished_at"] = 10.0
-    state["first_written"] = {"exports/j/a.json": 9.0}
+    state["first_written"] = {"manifests/j/f.json": 9.0}
     assert check(expected, state).unaccounted == 1
-    state["first_written"] = {"exports/j/a.json": 11.0}
+    state["first_written"] = {"exports/j/a.json": 9.0, "manifests/j/f.json": 11.0}
     assert check(expected, state).findings == []
     state["transitions"].reverse()
     assert check(expected, state).unaccounted == 1

@@ -1,7 +1,7 @@
 """The count that a job must have come to: of the moment when the job's end was announced.
 
 A task that an operator brings back later, while the job stays failed for another one, is not counted again;
-what an earlier try of it had written by then was there all the same.
+but where an earlier try of it had got as far as its manifest, its files had arrived all the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,10 @@ def missing_when_announced(job: str, expected: Mapping[str, Any], seen: Mapping[
     ended_at, files = _done_later(job, seen["transitions"])
     written = seen.get("first_written", {})
     for file in files:
+        if written.get(f"manifests/{job}/{file}.json", ended_at) < ended_at:
+            continue
         entries = expected["entries"].get(f"{job}/{file}", {})
-        missing += [
-            path
-            for path, outcome in entries.items()
-            if outcome == "uploaded" and written.get(f"exports/{job}/{path}", ended_at) >= ended_at
-        ]
+        missing += [path for path, outcome in entries.items() if outcome == "uploaded"]
     return missing
 
 
