@@ -77,6 +77,10 @@ class DeadLetterAttributes(Document):
     correlation_id: str
     error: Annotated[str, Field(max_length=2_000)]
     """For people."""
+    traceparent: str | None = None
+    """W3C trace context of the trace that the work belongs to, where tracing is on."""
+    tracestate: str | None = None
+    """What the tracing systems on the way have added to it."""
 
 
 class HandOverAttributes(Document):
@@ -97,3 +101,7 @@ class HandOverAttributes(Document):
     """This copy's id and, behind a `/`, that of the message in whose place it was sent after work on it."""
     progress: str | None = None
     """JSON that only the service itself reads."""
+    traceparent: str | None = None
+    """W3C trace context of the trace that the work belongs to, where tracing is on."""
+    tracestate: str | None = None
+    """What the tracing systems on the way have added to it."""

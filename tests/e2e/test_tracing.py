@@ -77,8 +77,10 @@ def test_what_one_worker_hands_over_goes_on_in_the_same_trace(run, services, fau
     spans = trace_of(run)
     assert len({span.trace_id for span in spans}) == 1
     assert {"yield", "done"} <= outcomes(run)
-    (interrupted,) = [span for span in spans if span.attributes.get("outcome") == "yield"]
-    assert not interrupted.failed
+    # The next worker may come before the lease has ended, and then hand over once more.
+    interrupted = [span for span in spans if span.attributes.get("outcome") == "yield"]
+    assert interrupted
+    assert not any(span.failed for span in interrupted)
 
 
 @pytest.mark.parametrize(
