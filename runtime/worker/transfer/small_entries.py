@@ -5,6 +5,7 @@ per thread, so the service's latency is hidden without more threads.
 """
 
 import hashlib
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -21,7 +22,10 @@ from runtime.worker.transfer.transfer import Transfer
 
 MAX_RAW_BYTES = 256 * 1024
 MAX_SIZE = MIB
-_REQUESTS_IN_FLIGHT = 8
+_REQUESTS_IN_FLIGHT = 32  # per block, so that as many are under way with few threads as with many
+# Small entries keep the interpreter busy: more threads than this only take its lock from one another.
+# Measured with 2, 4 and 16: 35, 32 and 22 MB/s.
+_AT_WORK = threading.BoundedSemaphore(4)
 
 
 def is_small(wanted: Wanted) -> bool:
@@ -34,6 +38,11 @@ def put_block(transfer: Transfer, block: memoryview, base: int, entries: Sequenc
     Raises AwsError, AwsUnreachable, or what the scope ended with; an entry that is not as it should be is
     rejected.
     """
+    with _AT_WORK:
+        _put_block(transfer, block, base, entries)
+
+
+def _put_block(transfer: Transfer, block: memoryview, base: int, entries: Sequence[Wanted]) -> None:
     started = time.monotonic()
     in_flight: deque[tuple[Wanted, Exchange]] = deque()
     try:
