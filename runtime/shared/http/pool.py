@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from runtime.shared.http.connection import HttpConnection
 
-_MOST_IDLE = 256  # over all origins: 16 upload threads with 8 requests in flight each, and room
+_MOST_IDLE = 256  # over all origins: four threads with 32 requests in flight each, and room
 _LONGEST_IDLE_S = 10.0
 _SWEEP_S = 1.0
 
