@@ -57,6 +57,7 @@ class DownloadHosts:
     @contextmanager
     def call(self, url: str, download: Counted) -> Iterator[Callable[[], None]]:
         """Guard the download of one archive, and count it; call what it gives once the archive is open.
+
         Raises CircuitOpen.
         """
         name = (urlsplit(url).hostname or "").lower()

@@ -1,7 +1,7 @@
 """Small entries: a block of them is fetched by one thread, then extracted, verified and sent by another.
 
-Per object there is one signature, one system call to send and one to receive. A few requests are in flight
-per thread, so the service's latency is hidden without more threads.
+Per object there is one signature, one system call to send and one to receive. Some thirty
+requests are in flight per thread, so the service's latency is hidden without more threads.
 """
 
 import hashlib
