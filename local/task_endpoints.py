@@ -8,10 +8,11 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from local.ecs_agent import EcsAgent
+from local.http_server import PatientHttpServer
 
 # Short on purpose: a task of some hours renews its credentials, and so do these.
 CREDENTIALS_LIFETIME = timedelta(minutes=20)
@@ -103,10 +104,7 @@ def _credentials(credentials: RoleCredentials) -> dict[str, Any]:
     }
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
+class _Server(PatientHttpServer):
     def __init__(self, address: tuple[str, int], endpoints: TaskEndpoints) -> None:
         self.endpoints = endpoints
         super().__init__(address, _Handler)

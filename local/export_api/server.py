@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,6 +23,7 @@ from local.export_api.catalogue import Catalogue, Export, ExportFile
 from local.export_api.dialects import DIALECTS, Kind, Listing, own_id
 from local.export_api.ranges import NotSatisfiable, ServedRange, parse_range
 from local.export_api.signing import LinkSigner
+from local.http_server import PatientHttpServer
 
 _MODIFIED_AT = 1_795_000_000
 _LAST_MODIFIED = formatdate(_MODIFIED_AT, usegmt=True)
@@ -100,21 +101,10 @@ class ExportApiServer:
         return file.archive.etag if not version else f'{file.archive.etag[:-1]}-{version}"'
 
 
-class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
+class _HttpServer(PatientHttpServer):
     def __init__(self, address: tuple[str, int], api: ExportApiServer) -> None:
         self.api = api
         super().__init__(address, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # A client that goes away in mid-answer is its own business; anything else is a fault of this server.
-        import sys
-
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -9,11 +9,10 @@ import http.client
 import select
 import socket
 import struct
-import sys
 import tempfile
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +27,7 @@ from local.faults.proxy.resigning import Keys
 from local.faults.proxy.sabotage import Sabotage
 from local.faults.proxy.sqs import HandedOut, SqsEndpoint
 from local.faults.proxy.upstream import Upstream
+from local.http_server import PatientHttpServer
 
 # A request with this header meets no faults: the campaign's own producer and operator.
 UNDISTURBED = "X-Undisturbed"
@@ -152,19 +152,10 @@ def _has_hung_up(client: socket.socket) -> bool:
         return True
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
+class _Server(PatientHttpServer):
     def __init__(self, address: tuple[str, int], proxy: FaultProxy) -> None:
         self.proxy = proxy
         super().__init__(address, _Handler)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        # Clients are killed all the time here; anything else is a fault of this proxy.
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -12,7 +12,6 @@ from runtime.orchestrator.dispatcher import Dispatcher
 from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import MAX_BARREN_PAGES, JobLister, ListingFault
 from runtime.shared.consumer import (
-    Cancellation,
     Cancelled,
     Delivery,
     Done,
@@ -22,7 +21,6 @@ from runtime.shared.consumer import (
     Retry,
     Yield,
 )
-from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.contracts import task_id_for
 from runtime.shared.events import EventBus
 from runtime.shared.export_api import client as api_client
@@ -30,6 +28,7 @@ from runtime.shared.ledger import JobClaim, JobCount, Ledger, ListingState, Mess
 from runtime.shared.metrics import Metrics
 from runtime.shared.priorities import PriorityQueues
 from runtime.shared.reporting import JobReporter
+from tests.unit import deliveries
 from tests.unit.conftest import Aws, Clock
 from tests.unit.orchestrator.vendor import Vendor, record, settings
 
@@ -51,18 +50,11 @@ class Events:
 
 
 def delivery(body: Any, *, age_s: float = 0, progress: dict[str, Any] | None = None) -> Delivery:
-    return Delivery(
-        body=body if isinstance(body, str) else json.dumps(body),
-        message_id="m",
-        receive_count=1,
-        group_id=None,
-        first_seen=NOW - timedelta(seconds=age_s),
+    return deliveries.delivery(
+        body if isinstance(body, str) else json.dumps(body),
         sent_at=NOW,
-        handovers=0,
-        lineage=Lineage("message"),
+        first_seen=NOW - timedelta(seconds=age_s),
         progress=progress or {},
-        cancellation=Cancellation(),
-        clock=Clock(),
     )
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import boto3
 
-from runtime.shared.consumer import Cancellation, Delivery, Outcome, Park
-from runtime.shared.consumer.lineage import Lineage
+from runtime.shared.consumer import Cancellation, Outcome, Park
 from runtime.shared.contracts import DownloadTask
 from runtime.shared.events import EventBus
 from runtime.shared.ledger import Ledger, MessageLedger
@@ -25,6 +24,7 @@ from runtime.worker.manifest.publish import Publisher
 from runtime.worker.metrics import WorkerMetrics
 from runtime.worker.parts import TaskParts
 from runtime.worker.wiring import metadata_attributes
+from tests.unit.deliveries import delivery
 from tests.unit.worker.conftest import World
 
 
@@ -123,22 +123,14 @@ def deliver(
     cancellation: Cancellation | None = None,
     progress: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    now = datetime.now(UTC)
     text = body if isinstance(body, str) else body.model_dump_json()
-    delivery = Delivery(
-        body=text,
-        message_id="m",
-        receive_count=1,
-        group_id=None,
-        first_seen=now,
-        sent_at=now,
-        handovers=0,
-        lineage=Lineage("message"),
+    message = delivery(
+        text,
+        sent_at=datetime.now(UTC),
         progress=progress or {},
         cancellation=cancellation or Cancellation(),
-        clock=lambda: 0.0,
     )
-    outcome = handler(delivery)
+    outcome = handler(message)
     if isinstance(outcome, Park):
-        handler.on_parked(delivery, outcome.reason, outcome.error)
+        handler.on_parked(message, outcome.reason, outcome.error)
     return outcome

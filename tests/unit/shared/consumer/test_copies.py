@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.shared.consumer import Cancellation, Delivery, SourceQueue, copies
+from runtime.shared.consumer import SourceQueue, copies
 from runtime.shared.consumer.held import Held
-from runtime.shared.consumer.lineage import Lineage
 from runtime.shared.consumer.sqs_limits import MAX_MESSAGE_BYTES
 from tests.unit.conftest import Clock
+from tests.unit.deliveries import delivery
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -19,19 +19,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def held(body: str) -> Held:
     message = {"ReceiptHandle": "r", "Body": body}
     found = Held(SourceQueue("q", "dlq"), message, received_at=0, visibility_s=30, clock=Clock())
-    found.delivery = Delivery(
-        body=body,
-        message_id="m",
-        receive_count=1,
-        group_id=None,
-        first_seen=NOW,
-        sent_at=NOW,
-        handovers=0,
-        lineage=Lineage("message"),
-        progress={},
-        cancellation=Cancellation(),
-        clock=Clock(),
-    )
+    found.delivery = delivery(body, sent_at=NOW)
     return found
 
 

@@ -14,8 +14,7 @@ import httpx
 
 from runtime.orchestrator.handler import ExportJobsHandler
 from runtime.orchestrator.listing import JobLister
-from runtime.shared.consumer import Cancellation, Delivery, Park, Retry, Yield
-from runtime.shared.consumer.lineage import Lineage
+from runtime.shared.consumer import Park, Retry, Yield
 from runtime.shared.export_api import ExportApi
 from runtime.shared.export_api.auth import Bearer
 from runtime.shared.export_api.credentials import SecretStore
@@ -23,7 +22,7 @@ from runtime.shared.export_api.transport import DeadlineTransport
 from runtime.shared.ledger import JobClaim, JobState, ListingState
 from runtime.shared.ledger.types import Recorded
 from runtime.shared.metrics import Metrics
-from tests.unit.conftest import Clock
+from tests.unit.deliveries import delivery
 from tests.unit.orchestrator.test_handler import NOW
 from tests.unit.orchestrator.vendor import settings
 from tests.unit.shared.circuits.fleet import unshared
@@ -241,21 +240,7 @@ def meet(server: OddServer, **profile: Any) -> Seen:
         lister=JobLister(api, ledger, sent, metrics, max_pages=1_000),  # type: ignore[arg-type]
         utc_now=lambda: NOW,
     )
-    outcome = handler(
-        Delivery(
-            body='{"export_job_ids": ["job"]}',
-            message_id="m",
-            receive_count=1,
-            group_id=None,
-            first_seen=NOW,
-            sent_at=NOW,
-            handovers=0,
-            lineage=Lineage("message"),
-            progress={},
-            cancellation=Cancellation(),
-            clock=Clock(),
-        )
-    )
+    outcome = handler(delivery('{"export_job_ids": ["job"]}', sent_at=NOW))
     names = {Park: "park", Retry: "retry", Yield: "yield"}
     kind = names.get(type(outcome), "listed")
     reason = getattr(outcome, "reason", "")
